@@ -1,0 +1,64 @@
+/**
+ * @module
+ * `msp serve`: starts the server and runs until a signal ends it.
+ */
+import { OPTIONS, type OptionSpec, parseFlag } from "../lib/config/settings.ts";
+import { UsageError } from "../lib/errors.ts";
+import { logSettingsFrom } from "../lib/log.ts";
+import { type ServerOptions, startServer } from "../lib/server.ts";
+import { type Command, type OptionValues, parseArguments, textOption } from "./command.ts";
+import { PATH_DETAILS, PATH_OPTIONS, serverPaths } from "./paths.ts";
+
+/** The subcommand. */
+export const serve: Command = {
+  name: "serve",
+  usage:
+    "[serve] [--host H] [--port N] [--config F] [--modules-config F] [--modules DIR] [--log-dir D]",
+  summary: "start the server (also without a subcommand)",
+  details: `Missing files and folders are made at the first start; existing ones are never touched.
+A flag beats config.ini, config.ini beats the default.
+
+  --host HOST            address to listen on (default 0.0.0.0: every interface, IPv4)
+  --port PORT            port to listen on (default 8000); 0 takes a free one and says which
+${PATH_DETAILS}
+
+The log goes to standard error and to latest.log. MSP_LOGLEVEL: DEBUG, INFO, WARNING, ERROR or
+CRITICAL (default INFO); MSP_MAXLOGS: rotated files that are kept (default 5).
+SIGTERM and SIGINT stop the server when the requests in flight have ended, 10 s at most.`,
+  example: "msp serve --port 8080",
+  async run(args, io): Promise<number> {
+    const options = {
+      ...PATH_OPTIONS,
+      host: { type: "string" },
+      port: { type: "string" },
+    } as const;
+    const { values } = parseArguments(serve, args, { options, positionals: [] });
+    const host = flag(values, "host", OPTIONS.host);
+    const port = flag(values, "port", OPTIONS.port);
+    const serverOptions: ServerOptions = {
+      paths: serverPaths(values, io.env),
+      log: logSettingsFrom(io.env),
+      ...(host === undefined ? {} : { host }),
+      ...(port === undefined ? {} : { port }),
+    };
+    const terminated = io.terminated();
+    const server = await startServer(serverOptions);
+    io.out(
+      `Mini Share Point is ready on ${server.url} (listening on ${server.listening}), ` +
+        `server public key ${server.publicKeyBase64}\n`,
+    );
+    await terminated;
+    await server.stop();
+    return 0;
+  },
+};
+
+function flag<T>(values: OptionValues, name: string, spec: OptionSpec<T>): T | undefined {
+  const text = textOption(values, name);
+  if (text === undefined) return undefined;
+  const value = parseFlag(spec, text);
+  if (value !== undefined) return value;
+  throw new UsageError(
+    `Cannot run serve: --${name} ${JSON.stringify(text)}, expected ${spec.kind.expected}`,
+  );
+}

@@ -1,0 +1,81 @@
+/**
+ * @module
+ * The files that a first start makes. Written by `deno task embed` from config/ and modules/;
+ * change those.
+ */
+
+/** config/config.ini */
+export const CONFIG_INI = `[Server]
+# Address and port to listen on
+Host=0.0.0.0
+Port=8000
+# Folder of server.key and server.pub
+Keypath=sec
+# Seconds for which the address of an authenticated request is remembered;
+# a request from an address that is not remembered writes a log entry
+IPAddressTTL=300
+
+[Clients]
+# Folder of the client_*.pub files, and the file of the secrets
+Keypath=sec
+Register=sec/clients.dev
+# Seconds that the time in a request may differ from the server's
+RequestTTL=30
+
+[Proxy]
+# How many values of each X-Forwarded-* header trusted proxies set; 0 ignores the header
+ForwardFor=0
+ForwardHost=0
+ForwardPort=0
+ForwardPrefix=0
+ForwardProto=0
+`;
+
+/** config/modules.ini */
+export const MODULES_INI = `# function_name=module: a call of function_name runs modules/module.ts, .js or .mjs
+[Modules]
+time_test=simple_time
+`;
+
+/** modules/simple_time.js */
+export const SIMPLE_TIME_JS = `// The demo function: answers with the server's local time, in the form of C's ctime.
+// It is JavaScript, since a compiled server loads .ts only from Deno 2.8.2 on.
+
+const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS = [
+  "Jan",
+  "Feb",
+  "Mar",
+  "Apr",
+  "May",
+  "Jun",
+  "Jul",
+  "Aug",
+  "Sep",
+  "Oct",
+  "Nov",
+  "Dec",
+];
+
+/**
+ * \`Sat Mar 30 13:20:53 2024\`; the day of the month is padded with a space.
+ *
+ * @param {Date} date
+ * @returns {string}
+ */
+function ctime(date) {
+  const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
+  const day = String(date.getDate()).padStart(2, " ");
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
+  return \`\${DAYS[date.getDay()]} \${MONTHS[date.getMonth()]} \${day} \${time} \${date.getFullYear()}\`;
+}
+
+/**
+ * What a call of this function runs.
+ *
+ * @returns {string}
+ */
+export function entry_call() {
+  return \`It is currently: \\n\\t\${ctime(new Date())}\`;
+}
+`;

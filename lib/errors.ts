@@ -1,0 +1,110 @@
+/**
+ * @module
+ * The classes of broken promises, each with a literal `code`, and the table that maps a code to the
+ * exit code of the program. Expected outcomes are values, not errors.
+ *
+ * A message says `Cannot <verb> <thing>: <state>` and never contains a key, a secret, plaintext or
+ * a line of a key file. `hint` names the remedy where there is one.
+ */
+
+import { dirname } from "node:path";
+
+/** What every error of this program carries beside its message. */
+export interface ErrorDetail {
+  /** What the user can do about it; shown as a line of its own. */
+  readonly hint?: string;
+  /** What was caught, kept for tests and debuggers, never shown. */
+  readonly cause?: unknown;
+}
+
+/** Exit code of the program for each error code: 1 failed, 2 wrong usage. */
+export const EXIT_CODES = {
+  usage: 2,
+  config: 1,
+  key_file: 1,
+  store: 1,
+  function: 1,
+  call: 1,
+} as const;
+
+/** The code of an {@link MspError}. */
+export type ErrorCode = keyof typeof EXIT_CODES;
+
+/** Base of the errors that are shown to the user as one line, without a stack trace. */
+export abstract class MspError extends Error {
+  abstract readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(message: string, detail: ErrorDetail = {}) {
+    super(message, { cause: detail.cause });
+    this.name = new.target.name;
+    this.hint = detail.hint ?? grantHint(detail.cause);
+  }
+}
+
+/** The command line is wrong: unknown command or option, missing or surplus argument. */
+export class UsageError extends MspError {
+  override readonly code = "usage";
+}
+
+/** config.ini, modules.ini or an environment variable holds something unusable. */
+export class ConfigError extends MspError {
+  override readonly code = "config";
+}
+
+/** A key file is missing, unreadable, malformed or already there. */
+export class KeyFileError extends MspError {
+  override readonly code = "key_file";
+}
+
+/** The key store refuses a change or cannot be changed. */
+export class StoreError extends MspError {
+  override readonly code = "store";
+}
+
+/** A function cannot be loaded. */
+export class FunctionError extends MspError {
+  override readonly code = "function";
+}
+
+/** A call from the client's side did not bring an answer. */
+export class CallError extends MspError {
+  override readonly code = "call";
+}
+
+/** How to grant the path that the runtime refused, when that is what happened. */
+function grantHint(error: unknown): string | undefined {
+  if (!(error instanceof Deno.errors.NotCapable)) return undefined;
+  const path = /access to "([^"]+)"/.exec(error.message)?.[1];
+  // Files are replaced whole, through a temporary file beside them.
+  const folder = path === undefined ? "FOLDER" : dirname(path);
+  const flags = `--allow-read=${folder} --allow-write=${folder}`;
+  const how = Deno.build.standalone ? `deno task compile ${flags}` : `deno run ${flags} … main.ts`;
+  return `use a path below the working folder, or grant its folder: ${how}`;
+}
+
+/**
+ * What went wrong, in a few words, for a message: the kind of a file system error without the path
+ * (the message around it names the path already).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * assert.equal(reasonOf(new Deno.errors.NotFound("open /x")), "not found");
+ * ```
+ */
+export function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "not found";
+  if (error instanceof Deno.errors.AlreadyExists) return "it exists already";
+  if (error instanceof Deno.errors.PermissionDenied) return "the operating system denies access";
+  if (error instanceof Deno.errors.NotCapable) return "outside of the paths this program may use";
+  if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
+  if (error instanceof Deno.errors.NotADirectory) return "a part of the path is not a folder";
+  if (error instanceof Error) {
+    return error.message.replace(
+      /[:,]? (?:open|mkdir|rename|stat|readdir|read|write|remove) ['"/].*$/,
+      "",
+    );
+  }
+  return String(error);
+}

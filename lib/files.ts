@@ -1,0 +1,184 @@
+/**
+ * @module
+ * Durable, atomic file operations: a reader sees the old content or the new one, never a part, and
+ * what was reported as written survives a power cut. Every change goes through a temporary file
+ * in the same folder, then fsync of file and folder.
+ */
+import { basename, dirname, join } from "node:path";
+import { StoreError } from "./errors.ts";
+
+/** What a file is written with. */
+export interface WriteOptions {
+  /** Permission bits; the process's umask may take some away. */
+  readonly mode: number;
+}
+
+/** How long a command waits for another one that holds the lock. */
+const LOCK_TIMEOUT_MS = 10_000;
+
+/**
+ * Replaces a file's content, or makes the file. Owner and group of what it replaces stay (of the
+ * folder, for a new file) where the process may set them, so that `root` can administer a store that the
+ * server reads as another user.
+ *
+ * @throws {Deno.errors} whatever the file system says; then the old content is untouched.
+ */
+export async function replaceFile(
+  path: string,
+  text: string,
+  { mode }: WriteOptions,
+): Promise<void> {
+  const temporary = await writeTemporary(path, text, mode);
+  try {
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await removeIfThere(temporary);
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+/**
+ * Makes a file that must not exist yet, complete from its first moment on (a hard link of the
+ * finished temporary file is the atomic step).
+ *
+ * @throws {Deno.errors.AlreadyExists} when something stands there, untouched.
+ */
+export async function createFile(
+  path: string,
+  text: string,
+  { mode }: WriteOptions,
+): Promise<void> {
+  const temporary = await writeTemporary(path, text, mode);
+  try {
+    await Deno.link(temporary, path);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) throw error;
+    await createWithoutLink(path, text, mode);
+  } finally {
+    await removeIfThere(temporary);
+  }
+  await syncFolder(dirname(path));
+}
+
+/** For file systems without hard links: exclusive, durable, but a crash can leave it half written. */
+async function createWithoutLink(path: string, text: string, mode: number): Promise<void> {
+  await writeNew(path, text, mode);
+  await keepOwner(path, dirname(path));
+}
+
+/** Removes a file; that it is not there is fine. */
+export async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Makes renames, links and removals in a folder durable. */
+export async function syncFolder(path: string): Promise<void> {
+  // Windows has no way to open a folder; its file systems journal the entry themselves.
+  if (Deno.build.os === "windows") return;
+  using folder = await Deno.open(path === "" ? "." : path);
+  await folder.sync();
+}
+
+/**
+ * Makes a folder and those above it where absent. Only the last one gets the mode.
+ *
+ * @returns whether it had to be made.
+ * @throws {Deno.errors} when it cannot be made or a file stands there.
+ */
+export async function ensureFolder(path: string, mode: number): Promise<boolean> {
+  if (await isFolder(path)) return false;
+  const parent = dirname(path);
+  if (parent !== path) await Deno.mkdir(parent, { recursive: true });
+  await Deno.mkdir(path, { mode });
+  await keepOwner(path, parent);
+  return true;
+}
+
+/** Whether a folder stands at the path (or a link to one). */
+export async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Whether anything stands at the path. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/**
+ * Runs an action while holding the exclusive lock file `.lock` of a folder. The lock is the
+ * operating system's: it ends with the process, however that ends.
+ *
+ * @throws {StoreError} when another process holds it for more than 10 s.
+ */
+export async function withLock<T>(folder: string, action: () => Promise<T>): Promise<T> {
+  const path = join(folder, ".lock");
+  using file = await Deno.open(path, { create: true, write: true, mode: 0o600 });
+  await keepOwner(path, folder);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    const error = new StoreError(
+      `Cannot change ${folder}: another command has held ${path} for ${LOCK_TIMEOUT_MS / 1000} s`,
+      { hint: "let that command finish, or end it, then try again" },
+    );
+    timer = setTimeout(() => reject(error), LOCK_TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([file.lock(true), timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+  try {
+    return await action();
+  } finally {
+    await file.unlock();
+  }
+}
+
+async function writeTemporary(path: string, text: string, mode: number): Promise<string> {
+  const random = crypto.randomUUID().slice(0, 8);
+  const temporary = join(dirname(path), `.${basename(path)}.${random}.tmp`);
+  try {
+    await writeNew(temporary, text, mode);
+    await keepOwner(temporary, path, dirname(path));
+  } catch (error) {
+    await removeIfThere(temporary).catch(() => {});
+    throw error;
+  }
+  return temporary;
+}
+
+async function writeNew(path: string, text: string, mode: number): Promise<void> {
+  using file = await Deno.open(path, { createNew: true, write: true, mode });
+  const bytes = new TextEncoder().encode(text);
+  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+  await file.syncData();
+}
+
+/** Gives a new file the owner of the first of the models that exists, where that is another. */
+async function keepOwner(path: string, ...models: string[]): Promise<void> {
+  const own = await Deno.stat(path);
+  for (const model of models) {
+    const info = await Deno.stat(model === "" ? "." : model).catch(() => undefined);
+    if (info === undefined || info.uid === null) continue;
+    if (info.uid === own.uid && info.gid === own.gid) return;
+    // Only root may give files away; everybody else keeps what they made.
+    await Deno.chown(path, info.uid, info.gid).catch(() => {});
+    return;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * @module
+ * What a start makes where it is missing: configuration, demo module, key store. What exists is
+ * never touched.
+ */
+import { dirname, join } from "node:path";
+import { readModules } from "./config/modules.ts";
+import { readSettings, type Settings } from "./config/settings.ts";
+import { CONFIG_INI, MODULES_INI, SIMPLE_TIME_JS } from "./config/shipped.ts";
+import type { KeyPair } from "./crypto/keys.ts";
+import { ConfigError, reasonOf } from "./errors.ts";
+import { createFile, ensureFolder, exists } from "./files.ts";
+import { hasModule } from "./functions/registry.ts";
+import { ensureFolders, ensureRegister, ensureServerKeys } from "./keyring/store.ts";
+
+/** Where a server finds its things; relative paths start at the working folder. */
+export interface ServerPaths {
+  /** config.ini */
+  readonly config: string;
+  /** modules.ini */
+  readonly modulesConfig: string;
+  /** Folder of the modules. */
+  readonly modules: string;
+  /** Folder of the log. */
+  readonly log: string;
+}
+
+const PUBLIC_FOLDER = 0o755;
+const PUBLIC_FILE = 0o644;
+const DEMO_MODULE = "simple_time";
+
+/**
+ * Makes config.ini and modules.ini where absent.
+ *
+ * @returns the paths that were made.
+ * @throws {ConfigError} when one cannot be made.
+ */
+export async function ensureConfig(paths: ServerPaths): Promise<string[]> {
+  return [
+    ...await ensureFile(paths.config, CONFIG_INI),
+    ...await ensureFile(paths.modulesConfig, MODULES_INI),
+  ];
+}
+
+/**
+ * Makes the modules folder, and the demo module when modules.ini names it and it is not there (an
+ * installation of the original has it in Python).
+ *
+ * @returns the paths that were made.
+ * @throws {ConfigError} when one cannot be made.
+ */
+export async function ensureModules(paths: ServerPaths): Promise<string[]> {
+  const made = await ensureConfigFolder(paths.modules);
+  const { entries } = await readModules(paths.modulesConfig);
+  const isWanted = entries.some(({ moduleName }) => moduleName === DEMO_MODULE);
+  if (!isWanted || await hasModule(paths.modules, DEMO_MODULE)) return made;
+  return [...made, ...await ensureFile(join(paths.modules, `${DEMO_MODULE}.js`), SIMPLE_TIME_JS)];
+}
+
+/** The server's pair in a key store that is complete, and the paths that had to be made for it. */
+export interface ReadyStore {
+  readonly pair: KeyPair;
+  readonly made: readonly string[];
+}
+
+/**
+ * Makes the key store's folders, the server's pair and the register where absent.
+ *
+ * @throws {StoreError} when a folder or the register cannot be made.
+ * @throws {KeyFileError} when server.key cannot be used.
+ */
+export async function ensureStore({ store }: Settings): Promise<ReadyStore> {
+  const made = await ensureFolders(store);
+  const { pair, made: madeKeys } = await ensureServerKeys(store);
+  made.push(...madeKeys);
+  if (await ensureRegister(store)) made.push(store.register);
+  return { pair, made };
+}
+
+/**
+ * For commands that work on the key store, whether or not the server has ever run.
+ *
+ * @throws {ConfigError} when config.ini cannot be used.
+ * @throws {StoreError} or {KeyFileError} as {@link ensureStore}.
+ */
+export async function openStore(configPath: string): Promise<ReadyStore & { settings: Settings }> {
+  const { settings } = await readSettings(configPath);
+  return { settings, ...await ensureStore(settings) };
+}
+
+async function ensureFile(path: string, text: string): Promise<string[]> {
+  try {
+    if (await exists(path)) return [];
+    const made = await ensureConfigFolder(dirname(path));
+    await createFile(path, text, { mode: PUBLIC_FILE });
+    return [...made, path];
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return [];
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(`Cannot make ${path}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+async function ensureConfigFolder(path: string): Promise<string[]> {
+  try {
+    return await ensureFolder(path, PUBLIC_FOLDER) ? [path] : [];
+  } catch (error) {
+    throw new ConfigError(`Cannot make folder ${path}: ${reasonOf(error)}`, { cause: error });
+  }
+}

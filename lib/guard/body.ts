@@ -1,0 +1,119 @@
+/**
+ * @module
+ * Reads a request body within its limits: 16 KiB and 10 s. What is too large or too late is
+ * not read further.
+ */
+
+/** Bytes of a body at most; a valid request needs less than 1 KiB. */
+export const MAX_BODY_BYTES = 16 * 1024;
+/** From the end of the head to the end of the body. */
+export const BODY_TIMEOUT_MS = 10_000;
+
+/** Why a body was not read. */
+export type BodyRefusal = "body too large" | "body too slow" | "body broken off";
+
+/** Text of a body (malformed UTF-8 becomes U+FFFD), or why there is none. */
+export type BodyResult = { ok: true; text: string } | { ok: false; reason: BodyRefusal };
+
+/** Limits that tests narrow. */
+export interface BodyLimits {
+  readonly maxBytes: number;
+  readonly timeoutMs: number;
+}
+
+/** A body that is being read. */
+interface Reading {
+  readonly deadline: number;
+  readonly expire: () => void;
+}
+
+/**
+ * Reads bodies. One coarse clock serves all of them: a timer for each request costs a tenth of the
+ * throughput.
+ */
+export class BodyReader {
+  readonly #limits: BodyLimits;
+  readonly #readings = new Set<Reading>();
+  #sweeper: ReturnType<typeof setInterval> | undefined;
+
+  constructor(limits: BodyLimits = { maxBytes: MAX_BODY_BYTES, timeoutMs: BODY_TIMEOUT_MS }) {
+    this.#limits = limits;
+  }
+
+  /** Reads the body of a request to its end, or refuses it. Never rejects. */
+  async read(request: Request): Promise<BodyResult> {
+    const declared = request.headers.get("content-length");
+    if (declared === null) return await this.#readChunks(request);
+    if (Number(declared) <= this.#limits.maxBytes) return await this.#readWhole(request);
+    await discardBody(request);
+    return { ok: false, reason: "body too large" };
+  }
+
+  /** Stops the clock; bodies that are being read have no deadline any more. */
+  close(): void {
+    clearInterval(this.#sweeper);
+    this.#sweeper = undefined;
+  }
+
+  /** The fast way, for a declared length within the limit: the platform enforces it. */
+  #readWhole(request: Request): Promise<BodyResult> {
+    return new Promise((resolve) => {
+      const reading = this.#start(() => resolve({ ok: false, reason: "body too slow" }));
+      request.text().then(
+        (text) => resolve({ ok: true, text }),
+        () => resolve({ ok: false, reason: "body broken off" }),
+      ).finally(() => this.#readings.delete(reading));
+    });
+  }
+
+  /** For bodies of unknown length. */
+  async #readChunks(request: Request): Promise<BodyResult> {
+    if (request.body === null) return { ok: true, text: "" };
+    const reader = request.body.getReader();
+    let refusal: BodyRefusal | undefined;
+    const refuse = (reason: BodyRefusal): void => {
+      refusal ??= reason;
+      reader.cancel().catch(() => {});
+    };
+    const reading = this.#start(() => refuse("body too slow"));
+    const decoder = new TextDecoder();
+    let text = "", bytes = 0;
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        bytes += value.length;
+        if (bytes > this.#limits.maxBytes) refuse("body too large");
+        else text += decoder.decode(value, { stream: true });
+      }
+    } catch {
+      refusal ??= "body broken off";
+    }
+    this.#readings.delete(reading);
+    if (refusal !== undefined) return { ok: false, reason: refusal };
+    return { ok: true, text: text + decoder.decode() };
+  }
+
+  #start(expire: () => void): Reading {
+    const reading = { deadline: performance.now() + this.#limits.timeoutMs, expire };
+    this.#readings.add(reading);
+    this.#sweeper ??= setInterval(() => this.#sweep(), Math.min(1000, this.#limits.timeoutMs / 4));
+    return reading;
+  }
+
+  /** Ends the readings that are due; a set keeps them in the order of their deadlines. */
+  #sweep(): void {
+    const now = performance.now();
+    for (const reading of this.#readings) {
+      if (reading.deadline > now) break;
+      this.#readings.delete(reading);
+      reading.expire();
+    }
+    if (this.#readings.size === 0) this.close();
+  }
+}
+
+/** Drops a body that nobody will read. */
+export async function discardBody(request: Request): Promise<void> {
+  await request.body?.cancel().catch(() => {});
+}

@@ -1,0 +1,155 @@
+/**
+ * @module
+ * Requests seen: a request in which any of the four nonces was part of an accepted request is
+ * refused (replay and splicing, docs/protocol.md §6). `id`, `check` and `ts` are remembered until the
+ * request would be refused for its age; `entry`, which has no time of its own, is remembered for the
+ * last million accepted requests. Memory is bounded: 16 MB for `entry`, 33 MB for the window.
+ */
+import { FingerprintTable } from "./fingerprints.ts";
+
+/** Accepted requests whose `entry` is remembered. */
+export const ENTRY_CAPACITY = 1_000_000;
+/** Nonces remembered for the window, three a request: 524,288 requests within 2 × RequestTTL. */
+export const WINDOW_CAPACITY = 3 * 2 ** 19;
+
+/** A request adds three nonces to the window and first drops up to so many that have expired. */
+const DROPS_PER_REQUEST = 64;
+
+/** Sizes of the tables, in nonces. */
+export interface ReplayCapacities {
+  readonly window: number;
+  readonly entry: number;
+}
+
+/** Fingerprints (8 bytes, keyed) of a request's four nonces. */
+export interface RequestFingerprints {
+  readonly window: readonly Uint8Array[];
+  readonly entry: Uint8Array;
+}
+
+/** What the guard says of a request; `crowded` when it had to forget something too early. */
+export type ReplayVerdict = "fresh" | "fresh, crowded" | "seen";
+
+/** Remembers accepted requests. */
+export class ReplayGuard {
+  readonly #window: ExpiringSet;
+  readonly #entries: RecentSet;
+
+  constructor(
+    { window, entry }: ReplayCapacities = { window: WINDOW_CAPACITY, entry: ENTRY_CAPACITY },
+  ) {
+    this.#window = new ExpiringSet(window);
+    this.#entries = new RecentSet(entry);
+  }
+
+  /**
+   * Whether a request is new; if so it is remembered in the same step, so that of any number of
+   * copies exactly one is fresh.
+   */
+  admit(
+    request: RequestFingerprints,
+    time: { nowSeconds: number; expiresAtSeconds: number },
+  ): ReplayVerdict {
+    this.#window.dropExpired(time.nowSeconds);
+    const { window, entry } = request;
+    if (this.#isSeen(entry) || window.some((nonce) => this.#isSeen(nonce))) return "seen";
+    let crowded = false;
+    for (const nonce of window) {
+      if (!this.#window.add(nonce, time.expiresAtSeconds)) crowded = true;
+    }
+    this.#entries.add(entry);
+    return crowded ? "fresh, crowded" : "fresh";
+  }
+
+  #isSeen(nonce: Uint8Array): boolean {
+    return this.#window.has(nonce) || this.#entries.has(nonce);
+  }
+}
+
+/** The last `capacity` fingerprints: a ring. */
+class RecentSet {
+  readonly #table: FingerprintTable;
+  readonly #capacity: number;
+  #count = 0;
+
+  constructor(capacity: number) {
+    this.#table = new FingerprintTable(capacity);
+    this.#capacity = capacity;
+  }
+
+  has(fingerprint: Uint8Array): boolean {
+    return this.#table.has(fingerprint);
+  }
+
+  add(fingerprint: Uint8Array): void {
+    const slot = this.#count % this.#capacity;
+    if (this.#count >= this.#capacity) this.#table.remove(slot);
+    this.#table.put(slot, fingerprint);
+    this.#count++;
+  }
+}
+
+/**
+ * Fingerprints with an expiry in whole seconds: a linked list of slots for each second, and one of
+ * free slots.
+ */
+class ExpiringSet {
+  readonly #table: FingerprintTable;
+  readonly #capacity: number;
+  /** The slot that follows in the same list, or -1. */
+  readonly #next: Int32Array;
+  readonly #headOfSecond = new Map<number, number>();
+  #headOfFree = -1;
+  #used = 0;
+  /** The earliest second that has a list; Infinity when nothing is remembered. */
+  #earliest = Infinity;
+
+  constructor(capacity: number) {
+    this.#table = new FingerprintTable(capacity);
+    this.#capacity = capacity;
+    this.#next = new Int32Array(capacity);
+  }
+
+  has(fingerprint: Uint8Array): boolean {
+    return this.#table.has(fingerprint);
+  }
+
+  /** @returns false when something that has not expired had to go: what expires first. */
+  add(fingerprint: Uint8Array, expiresAtSeconds: number): boolean {
+    const full = this.#headOfFree < 0 && this.#used === this.#capacity;
+    if (full) this.#dropOneEarliest();
+    let slot = this.#headOfFree;
+    if (slot >= 0) this.#headOfFree = this.#next[slot] ?? -1;
+    else slot = this.#used++;
+    this.#table.put(slot, fingerprint);
+    this.#next[slot] = this.#headOfSecond.get(expiresAtSeconds) ?? -1;
+    this.#headOfSecond.set(expiresAtSeconds, slot);
+    this.#earliest = Math.min(this.#earliest, expiresAtSeconds);
+    return !full;
+  }
+
+  /** Forgets some of what has expired: more than one request adds, little enough for one request. */
+  dropExpired(nowSeconds: number): void {
+    for (let i = 0; i < DROPS_PER_REQUEST && this.#earliest < nowSeconds; i++) {
+      this.#dropOneEarliest();
+    }
+  }
+
+  #dropOneEarliest(): void {
+    this.#dropOne(this.#earliest);
+    if (!this.#headOfSecond.has(this.#earliest)) {
+      this.#earliest = Math.min(...this.#headOfSecond.keys());
+    }
+  }
+
+  #dropOne(second: number): void {
+    const slot = this.#headOfSecond.get(second);
+    if (slot === undefined) return;
+    const rest = this.#next[slot] ?? -1;
+    if (rest < 0) this.#headOfSecond.delete(second);
+    else this.#headOfSecond.set(second, rest);
+    this.#table.remove(slot);
+    this.#next[slot] = this.#headOfFree;
+    this.#headOfFree = slot;
+  }
+}

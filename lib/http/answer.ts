@@ -1,0 +1,130 @@
+/**
+ * @module
+ * The way of a request from its body to the sealed answer: parse, find the sender, verify, remember,
+ * call, seal. One direction; every other end of the way is a reason for the log. Knows no HTTP.
+ */
+import type { Box, SharedKey } from "../crypto/box.ts";
+import type { NonceMark } from "../crypto/nonce_mark.ts";
+import type { CallRefusal, FunctionRegistry } from "../functions/registry.ts";
+import type { ReplayGuard } from "../guard/replay.ts";
+import type { Keyring } from "../keyring/keyring.ts";
+import type { SenderFinder } from "../keyring/sender.ts";
+import {
+  encodeResponse,
+  encodeResult,
+  nonceOf,
+  type ParseRefusal,
+  parseRequest,
+  type SealedRequest,
+  VALUE_NAMES,
+  type VerifyRefusal,
+  verifyRequest,
+} from "../protocol/v1.ts";
+
+/** Why a request was not answered. */
+export type Refusal =
+  | ParseRefusal
+  | "unknown sender or tampered value"
+  | "a value was sealed by this server"
+  | VerifyRefusal
+  | "seen before"
+  | CallRefusal;
+
+/** The body of the answer, or why there is none. */
+export type Answer =
+  | { readonly ok: true; readonly body: string }
+  | {
+    readonly ok: false;
+    readonly reason: Refusal;
+    /** Set when the request reached a registered function. */
+    readonly functionName?: string;
+    readonly error?: unknown;
+  };
+
+/** What happens on the way that somebody may want to note. */
+export interface AnswerEvents {
+  /** A request was authenticated, from this address. */
+  readonly onAuthenticated: (address: string, nowSeconds: number) => void;
+  /** The replay guard had to forget a request before its time. */
+  readonly onCrowded: () => void;
+}
+
+/** The parts that answer requests. */
+export interface AnswerParts {
+  readonly box: Box;
+  readonly keyring: Keyring;
+  readonly senders: SenderFinder;
+  readonly nonceMark: NonceMark;
+  readonly replayGuard: ReplayGuard;
+  readonly registry: FunctionRegistry;
+  readonly requestTtlSeconds: number;
+  readonly events: AnswerEvents;
+  /** Milliseconds since 1970. */
+  readonly clock?: () => number;
+}
+
+/** Answers requests. */
+export class Answerer {
+  readonly #parts: AnswerParts;
+  readonly #clock: () => number;
+  readonly #fingerprintKey = crypto.getRandomValues(new Uint8Array(16));
+
+  constructor(parts: AnswerParts) {
+    this.#parts = parts;
+    this.#clock = parts.clock ?? Date.now;
+  }
+
+  /** Answers the request in a body that came from an address. */
+  async answer(body: string, address: string): Promise<Answer> {
+    const admitted = this.#admit(body, address);
+    if (!admitted.ok) return admitted;
+    const { functionName, key } = admitted;
+    const result = await this.#parts.registry.call(functionName);
+    if (!result.ok) {
+      const { reason, error } = result;
+      // An unknown name is the sender's text, which stays out of the log.
+      return reason === "unknown function"
+        ? { ok: false, reason }
+        : { ok: false, reason, functionName, error };
+    }
+    const { box, nonceMark } = this.#parts;
+    const sealed = box.seal(key, nonceMark.make(), encodeResult(result.text));
+    return { ok: true, body: encodeResponse(sealed) };
+  }
+
+  /** Everything before the call, in one step of the event loop: copies cannot pass side by side. */
+  #admit(
+    body: string,
+    address: string,
+  ): { ok: true; functionName: string; key: SharedKey } | { ok: false; reason: Refusal } {
+    const { keyring, senders, nonceMark, replayGuard, requestTtlSeconds, events } = this.#parts;
+    const parsed = parseRequest(body);
+    if (!parsed.ok) return parsed;
+    const sealed = parsed.request;
+    const sender = senders.find(sealed, address);
+    if (sender === undefined) return { ok: false, reason: "unknown sender or tampered value" };
+    if (VALUE_NAMES.some((name) => nonceMark.isOwn(sealed[name]))) {
+      return { ok: false, reason: "a value was sealed by this server" };
+    }
+    const nowSeconds = Math.floor(this.#clock() / 1000);
+    const verified = verifyRequest(sender.opened, {
+      nowSeconds,
+      requestTtlSeconds,
+      isRegisteredSecret: (secret) => keyring.isRegisteredSecret(secret),
+    });
+    if (!verified.ok) return verified;
+    const { functionName, expiresAtSeconds } = verified.request;
+    const verdict = replayGuard.admit(this.#fingerprints(sealed), { nowSeconds, expiresAtSeconds });
+    if (verdict === "seen") return { ok: false, reason: "seen before" };
+    if (verdict === "fresh, crowded") events.onCrowded();
+    senders.remember(address, sender.key);
+    events.onAuthenticated(address, nowSeconds);
+    return { ok: true, functionName, key: sender.key };
+  }
+
+  #fingerprints(sealed: SealedRequest): { window: Uint8Array[]; entry: Uint8Array } {
+    const of = (value: Uint8Array): Uint8Array =>
+      this.#parts.box.shortHash(this.#fingerprintKey, nonceOf(value));
+    return { window: [of(sealed.id), of(sealed.check), of(sealed.ts)], entry: of(sealed.entry) };
+  }
+}

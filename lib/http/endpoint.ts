@@ -1,0 +1,103 @@
+/**
+ * @module
+ * (Request, peer address) → Response; the only place that knows HTTP. Whatever is POSTed to the
+ * endpoint and brings no answer is the same empty 401; the reason goes to the caller's log.
+ */
+import type { ProxySettings } from "../config/settings.ts";
+import { type BodyReader, type BodyRefusal, discardBody } from "../guard/body.ts";
+import type { Answer, Answerer, Refusal } from "./answer.ts";
+import { type Origin, originOf } from "./forwarded.ts";
+
+/** Path of the endpoint; one slash may follow it. */
+export const ENDPOINT_PATH = "/v1";
+
+/** Why a request to the endpoint was refused. */
+export type EndpointRefusal =
+  | Refusal
+  | BodyRefusal
+  | "not JSON by its Content-Type"
+  | "internal error";
+
+/** A refused request, for the log. */
+export interface Refused {
+  readonly reason: EndpointRefusal;
+  readonly origin: Origin;
+  readonly functionName?: string;
+  readonly error?: unknown;
+}
+
+/** The parts of the endpoint. */
+export interface EndpointParts {
+  readonly answerer: Answerer;
+  readonly bodies: BodyReader;
+  readonly proxy: ProxySettings;
+  readonly onAnswered: (origin: Origin) => void;
+  readonly onRefused: (refused: Refused) => void;
+}
+
+/** Handles one request; never rejects. */
+export type Endpoint = (request: Request, peerAddress: string) => Promise<Response>;
+
+const JSON_TYPE = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;|$)/i;
+/** no-transform keeps the platform from compressing ciphertext. */
+const ANSWER_HEADERS: [string, string][] = [
+  ["content-type", "application/json"],
+  ["cache-control", "no-store, no-transform"],
+];
+/** A refusal ends the connection, as the platform does by itself where a body was left unread: so all look alike. */
+const REFUSAL_HEADERS: [string, string][] = [["connection", "close"]];
+
+/** Builds the handler from its parts. */
+export function createEndpoint(parts: EndpointParts): Endpoint {
+  const { answerer, bodies, proxy, onAnswered, onRefused } = parts;
+
+  async function answerPost(request: Request, origin: Origin): Promise<Answer | Refused> {
+    if (!JSON_TYPE.test(request.headers.get("content-type") ?? "")) {
+      await discardBody(request);
+      return { reason: "not JSON by its Content-Type", origin };
+    }
+    const body = await bodies.read(request);
+    if (!body.ok) return { reason: body.reason, origin };
+    return await answerer.answer(body.text, origin.address);
+  }
+
+  return async (request, peerAddress) => {
+    if (!isEndpoint(request)) return await refuse(request, 404);
+    if (request.method !== "POST") return await refuse(request, 405, [["allow", "POST"]]);
+    const origin = originOf(request.headers, peerAddress, proxy);
+    try {
+      const answer = await answerPost(request, origin);
+      if ("ok" in answer && answer.ok) {
+        onAnswered(origin);
+        return new Response(answer.body, { headers: ANSWER_HEADERS });
+      }
+      onRefused({ ...answer, origin });
+    } catch (error) {
+      onRefused({ reason: "internal error", origin, error });
+    }
+    return new Response(null, { status: 401, headers: REFUSAL_HEADERS });
+  };
+}
+
+async function refuse(
+  request: Request,
+  status: 404 | 405,
+  headers: [string, string][] = [],
+): Promise<Response> {
+  await discardBody(request);
+  return new Response(null, { status, headers: [...REFUSAL_HEADERS, ...headers] });
+}
+
+/**
+ * Whether the request target is the endpoint, whatever its query. The platform puts the raw Host
+ * header in front of the target, so that a URL parser could be led astray by `Host: x/v1?`: the
+ * header is cut off by its length.
+ */
+function isEndpoint(request: Request): boolean {
+  const { url } = request;
+  if (/^https?:\/\/[^/?#]*\/v1\/?$/.test(url)) return true;
+  const host = request.headers.get("host") ?? "";
+  const start = url.indexOf("//") + 2;
+  if (!url.startsWith(host, start)) return false;
+  return /^\/v1\/?(?:\?|$)/.test(url.slice(start + host.length));
+}

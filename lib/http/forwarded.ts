@@ -1,0 +1,55 @@
+/**
+ * @module
+ * What trusted proxies say of the client, counted as Werkzeug's ProxyFix counts: the n-th value of
+ * an X-Forwarded-* header from the right was set by the outermost of n trusted proxies. A header
+ * with fewer values is ignored.
+ */
+import { isIP } from "node:net";
+import type { ProxySettings } from "../config/settings.ts";
+
+/** The client's side of a connection, as far as it is known. */
+export interface Origin {
+  /** IP address, without a port or brackets. */
+  readonly address: string;
+  readonly host?: string;
+  readonly port?: string;
+  readonly prefix?: string;
+  readonly protocol?: string;
+}
+
+/** Where a request comes from: the peer, corrected by the headers that are trusted. */
+export function originOf(headers: Headers, peerAddress: string, proxy: ProxySettings): Origin {
+  const host = trustedValue(headers, "x-forwarded-host", proxy.forwardedHost);
+  const port = trustedValue(headers, "x-forwarded-port", proxy.forwardedPort);
+  const prefix = trustedValue(headers, "x-forwarded-prefix", proxy.forwardedPrefix);
+  const protocol = trustedValue(headers, "x-forwarded-proto", proxy.forwardedProto);
+  const forwardedFor = trustedValue(headers, "x-forwarded-for", proxy.forwardedFor);
+  return {
+    address: parseAddress(forwardedFor) ?? parseAddress(peerAddress) ?? "unknown",
+    ...(host === undefined ? {} : { host }),
+    ...(port === undefined ? {} : { port }),
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(protocol === undefined ? {} : { protocol }),
+  };
+}
+
+function trustedValue(headers: Headers, name: string, trusted: number): string | undefined {
+  if (trusted === 0) return undefined;
+  // Several lines of one header arrive joined with commas.
+  const values = headers.get(name)?.split(",").map((value) => value.trim()) ?? [];
+  return values.at(-trusted) || undefined;
+}
+
+/**
+ * The IP address in a text that may carry a port, as some proxies write it. What is no address
+ * (`unknown`, `_hidden`) is none: it must not become a key of our tables.
+ */
+function parseAddress(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const unquoted = text.replace(/^"(.*)"$/, "$1");
+  const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(unquoted)?.[1] ??
+    /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(unquoted)?.[1] ?? unquoted;
+  if (isIP(bare) === 0) return undefined;
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1];
+  return mapped ?? bare.toLowerCase();
+}

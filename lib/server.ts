@@ -1,0 +1,176 @@
+/**
+ * @module
+ * Wires the parts from the settings: start, ready, orderly stop.
+ */
+import { dirname } from "node:path";
+import { readModules } from "./config/modules.ts";
+import { narrowPermissions } from "./config/permissions.ts";
+import { readSettings, type Settings } from "./config/settings.ts";
+import { Box } from "./crypto/box.ts";
+import { formatKey, type KeyPair } from "./crypto/keys.ts";
+import { NonceMark } from "./crypto/nonce_mark.ts";
+import { MspError } from "./errors.ts";
+import { ensureConfig, ensureModules, ensureStore, type ServerPaths } from "./first_start.ts";
+import { FunctionRegistry, loadFunctions } from "./functions/registry.ts";
+import { AddressBook } from "./guard/addresses.ts";
+import { BodyReader } from "./guard/body.ts";
+import { ReplayGuard } from "./guard/replay.ts";
+import { Answerer } from "./http/answer.ts";
+import { createEndpoint, type Endpoint } from "./http/endpoint.ts";
+import { Listener } from "./http/listener.ts";
+import { RequestLog } from "./http/request_log.ts";
+import { Keyring } from "./keyring/keyring.ts";
+import { SenderFinder } from "./keyring/sender.ts";
+import { checkServerPublicKey, readStore } from "./keyring/store.ts";
+import { closeLog, FAILURE_CATEGORY, logger, type LogSettings, openLog } from "./log.ts";
+
+/** How to start a server. */
+export interface ServerOptions {
+  readonly paths: ServerPaths;
+  readonly log: Omit<LogSettings, "folder">;
+  /** Beats config.ini. */
+  readonly host?: string;
+  /** Beats config.ini; 0 takes a free port. */
+  readonly port?: number;
+}
+
+/** A server that listens. */
+export interface RunningServer {
+  /** URL of the endpoint, for a client on this machine. */
+  readonly url: string;
+  /** Address and port that it listens on. */
+  readonly listening: string;
+  readonly publicKeyBase64: string;
+  /**
+   * Stops accepting, lets the requests in flight end (10 s at most), writes the log out.
+   * The process may then exit.
+   */
+  readonly stop: () => Promise<void>;
+}
+
+const log = logger("server");
+const failures = logger(FAILURE_CATEGORY);
+
+/**
+ * Starts a server: makes what is missing, loads keys and functions, gives up the permissions that are not needed any more, listens.
+ *
+ * @throws {ConfigError} when the configuration or the environment cannot be used, or the address
+ * cannot be listened on.
+ * @throws {KeyFileError} when server.key cannot be used.
+ * @throws {StoreError} when the key store cannot be read or made.
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { paths } = options;
+  if (await openLog({ ...options.log, folder: paths.log })) {
+    log.info("Made {path}", { path: paths.log });
+  }
+  try {
+    logMade(await ensureConfig(paths));
+    const { settings, warnings } = await readSettings(paths.config);
+    for (const warning of warnings) log.warning("{warning}", { warning });
+    logMade(await ensureModules(paths));
+    const { pair, made } = await ensureStore(settings);
+    logMade(made);
+    narrowPermissions({
+      read: [
+        dirname(paths.config),
+        dirname(paths.modulesConfig),
+        paths.modules,
+        settings.store.serverFolder,
+        settings.store.clientsFolder,
+        settings.store.register,
+      ],
+      write: [paths.log],
+    });
+    const requestLog = new RequestLog();
+    const endpoint = await buildEndpoint({ paths, settings, pair, requestLog });
+    const host = options.host ?? settings.host;
+    const port = options.port ?? settings.port;
+    const listener = new Listener(endpoint, { host, port });
+    const publicKeyBase64 = formatKey(pair.publicKey);
+    log.info("Listening on {listening}", { listening: listener.listening });
+    const stop = async (): Promise<void> => {
+      log.info("Stopping");
+      await listener.stop();
+      requestLog.close();
+      log.info("Stopped");
+      await closeLog();
+    };
+    return { url: listener.url, listening: listener.listening, publicKeyBase64, stop };
+  } catch (error) {
+    if (error instanceof MspError) failures.fatal("{message}", { message: error.message });
+    await closeLog();
+    throw error;
+  }
+}
+
+function logMade(made: readonly string[]): void {
+  for (const path of made) log.info("Made {path}", { path });
+}
+
+interface EndpointSources {
+  readonly paths: ServerPaths;
+  readonly settings: Settings;
+  readonly pair: KeyPair;
+  readonly requestLog: RequestLog;
+}
+
+async function buildEndpoint(sources: EndpointSources): Promise<Endpoint> {
+  const { paths, settings, pair, requestLog } = sources;
+  const [box, keyring] = await loadKeyring(settings, pair);
+  const addresses = new AddressBook(settings.ipAddressTtlSeconds);
+  const answerer = new Answerer({
+    box,
+    keyring,
+    senders: new SenderFinder(box, keyring),
+    nonceMark: new NonceMark(box, pair.privateKey),
+    replayGuard: new ReplayGuard(),
+    registry: await loadRegistry(paths),
+    requestTtlSeconds: settings.requestTtlSeconds,
+    events: {
+      onAuthenticated(address, nowSeconds): void {
+        if (addresses.see(address, nowSeconds)) requestLog.newAddress(address);
+      },
+      onCrowded: () => requestLog.crowded(),
+    },
+  });
+  return createEndpoint({
+    answerer,
+    bodies: new BodyReader(),
+    proxy: settings.proxy,
+    onAnswered: (origin) => requestLog.answered(origin),
+    onRefused: (refused) => requestLog.refused(refused),
+  });
+}
+
+async function loadKeyring(settings: Settings, pair: KeyPair): Promise<[Box, Keyring]> {
+  const content = await readStore(settings.store);
+  const box = await Box.load();
+  const keyring = new Keyring(box, pair.privateKey, content);
+  const mismatch = await checkServerPublicKey(settings.store, pair.publicKey);
+  const faults = [
+    ...content.faults,
+    ...keyring.faults,
+    ...mismatch === undefined ? [] : [mismatch],
+  ];
+  for (const { path, state } of faults) log.warning("{path}: {state}", { path, state });
+  log.info("Registered client keys: {keys}, secrets: {secrets}", {
+    keys: keyring.sharedKeys.length,
+    secrets: keyring.secretCount,
+  });
+  return [box, keyring];
+}
+
+async function loadRegistry(paths: ServerPaths): Promise<FunctionRegistry> {
+  const functionLog = logger("functions");
+  const { entries, warnings } = await readModules(paths.modulesConfig);
+  for (const warning of warnings) functionLog.warning("{warning}", { warning });
+  const { functions, faults } = await loadFunctions(paths.modules, entries);
+  for (const { error } of faults) {
+    const { message, hint } = error;
+    functionLog.error("{text}", { text: hint === undefined ? message : `${message} (${hint})` });
+  }
+  const registry = new FunctionRegistry(functions);
+  functionLog.info("Functions: {names}", { names: registry.names.join(", ") || "none" });
+  return registry;
+}

@@ -1,0 +1,82 @@
+/**
+ * @module
+ * Picks the subcommand; without one the server starts. Alone in the program it touches `Deno.args`
+ * and `Deno.exit`, and turns errors into messages and exit codes.
+ */
+import { commandHelp, findCommand, programHelp } from "./cli/commands.ts";
+import type { Io } from "./cli/command.ts";
+import { EXIT_CODES, MspError } from "./lib/errors.ts";
+import config from "./deno.json" with { type: "json" };
+
+const ENVIRONMENT = [
+  "MSP_LOGLEVEL",
+  "MSP_MAXLOGS",
+  "MSP_CONFIG_PATH",
+  "MSP_MODCONF_PATH",
+  "MSP_LOGFILE_PATH",
+];
+
+const io: Io = {
+  out: (text) => writeAll(Deno.stdout, text),
+  env: Object.fromEntries(ENVIRONMENT.map((name) => [name, Deno.env.get(name) || undefined])),
+  ask: (question) => Deno.stdin.isTerminal() ? prompt(question) ?? "" : undefined,
+  terminated,
+};
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the program at once. */
+function terminated(): Promise<void> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    const stop = (): void => {
+      if (isStopping) Deno.exit(1);
+      isStopping = true;
+      resolve();
+    };
+    Deno.addSignalListener("SIGINT", stop);
+    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
+  });
+}
+
+async function run(args: readonly string[]): Promise<number> {
+  const [first, ...rest] = args;
+  if (first === "--version" || first === "-V") {
+    io.out(
+      `msp ${config.version} (Mini Share Point; Deno ${Deno.version.deno}, ${Deno.build.target})\n`,
+    );
+    return 0;
+  }
+  if (first === "--help" || first === "-h") {
+    io.out(programHelp());
+    return 0;
+  }
+  const isServe = first === undefined || first.startsWith("-");
+  const command = findCommand(isServe ? "serve" : first);
+  const commandArgs = isServe ? args : rest;
+  if (commandArgs.includes("--help") || commandArgs.includes("-h")) {
+    io.out(commandHelp(command));
+    return 0;
+  }
+  return await command.run(commandArgs, io);
+}
+
+function report(error: unknown): number {
+  if (error instanceof MspError) {
+    writeAll(Deno.stderr, `msp: error: ${error.message}\n`);
+    if (error.hint !== undefined) writeAll(Deno.stderr, `msp: hint: ${error.hint}\n`);
+    return EXIT_CODES[error.code];
+  }
+  if (error instanceof Deno.errors.BrokenPipe) return 1;
+  // A fault of the program: its kind and message may help a report, its stack trace helps nobody here.
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  writeAll(Deno.stderr, `msp: error: Unexpected: ${text}\nmsp: hint: please report this\n`);
+  return 1;
+}
+
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
+}
+
+if (import.meta.main) {
+  Deno.exit(await run(Deno.args).catch(report));
+}

@@ -1,0 +1,45 @@
+/**
+ * @module
+ * Builds the executable dist/msp with the permissions of the `msp` task. Further arguments go to
+ * `deno compile`: `--target`, `--output`, or paths to grant (`--allow-read=/srv/keys`).
+ */
+const OUTPUT = "dist/msp";
+/** Flags that may be given once only; a path given by hand is added to the list. */
+const LIST_FLAG = /^(--allow-(?:read|write|env|net))=(.*)$/;
+
+/** The permission flags of the `msp` task, which development and executable share. */
+async function taskFlags(): Promise<string[]> {
+  const config = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
+  const command: string = config.tasks.msp;
+  return command.split(" ").filter((word) => word.startsWith("--"));
+}
+
+/** Appends paths that were given by hand to the flags of the task. */
+function mergeFlags(flags: readonly string[], extra: readonly string[]): string[] {
+  const merged = [...flags];
+  for (const word of extra) {
+    const [, name, list] = LIST_FLAG.exec(word) ?? [];
+    const index = merged.findIndex((flag) => name !== undefined && flag.startsWith(`${name}=`));
+    if (index < 0) merged.push(word);
+    else merged[index] += `,${list}`;
+  }
+  return merged;
+}
+
+if (import.meta.main) {
+  const flags = mergeFlags(await taskFlags(), Deno.args);
+  const hasOutput = Deno.args.some((word) => /^(-o|--output)(=|$)/.test(word));
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    // No code cache: it would lie in /tmp, where others may write.
+    args: [
+      "compile",
+      "--no-code-cache",
+      "--frozen",
+      ...flags,
+      ...hasOutput ? [] : ["--output", OUTPUT],
+      "main.ts",
+    ],
+    cwd: new URL("../", import.meta.url),
+  }).spawn().status;
+  Deno.exit(code);
+}

@@ -1,0 +1,37 @@
+/**
+ * @module
+ * Writes lib/config/shipped.ts: the files that a first start makes, as text inside of the program.
+ * They are imported and not read, because a compiled server may start in any folder. `--check`
+ * only tells whether the file is up to date.
+ */
+const ROOT = new URL("../", import.meta.url);
+const TARGET = new URL("lib/config/shipped.ts", ROOT);
+const SOURCES = {
+  CONFIG_INI: "config/config.ini",
+  MODULES_INI: "config/modules.ini",
+  SIMPLE_TIME_JS: "modules/simple_time.js",
+};
+
+async function embed(): Promise<string> {
+  const parts = [
+    "/**\n * @module\n * The files that a first start makes. Written by `deno task embed` from config/ and modules/;\n" +
+    " * change those.\n */",
+  ];
+  for (const [name, path] of Object.entries(SOURCES)) {
+    const text = await Deno.readTextFile(new URL(path, ROOT));
+    const escaped = text.replace(/[\\`]|\$\{/g, "\\$&");
+    parts.push(`/** ${path} */\nexport const ${name} = \`${escaped}\`;`);
+  }
+  return parts.join("\n\n") + "\n";
+}
+
+if (import.meta.main) {
+  const text = await embed();
+  const isCurrent = await Deno.readTextFile(TARGET).catch(() => "") === text;
+  if (!isCurrent && Deno.args.includes("--check")) {
+    // deno-lint-ignore no-console -- a task, for developers
+    console.error("lib/config/shipped.ts is out of date: run deno task embed");
+    Deno.exit(1);
+  }
+  if (!isCurrent) await Deno.writeTextFile(TARGET, text);
+}
