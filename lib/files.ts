@@ -94,7 +94,13 @@ export async function ensureFolder(path: string, mode: number): Promise<boolean>
   if (await isFolder(path)) return false;
   const parent = dirname(path);
   if (parent !== path) await Deno.mkdir(parent, { recursive: true });
-  await Deno.mkdir(path, { mode });
+  try {
+    await Deno.mkdir(path, { mode });
+  } catch (error) {
+    // Another command may have made it in the meantime.
+    if (error instanceof Deno.errors.AlreadyExists && await isFolder(path)) return false;
+    throw error;
+  }
   await keepOwner(path, parent);
   return true;
 }

@@ -184,7 +184,11 @@ function canLoadTypeScript(): boolean {
  */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const place = /\bfile:\/\/\S+?:\d+:\d+/.exec(error.stack?.slice(error.message.length) ?? "")?.[0];
-  const message = `${error.name}: ${error.message}`;
-  return place === undefined || message.includes(place) ? message : `${message} (${place})`;
+  const [firstLine = "", ...otherLines] = error.message.split("\n");
+  const text = /^\w*Error: /.test(firstLine) ? firstLine : `${error.name}: ${firstLine}`;
+  const places = [...otherLines, ...error.stack?.split("\n").slice(1) ?? []]
+    .map((line) => /\bfile:\/\/\S+?:\d+:\d+/.exec(line)?.[0])
+    .filter((place) => place !== undefined && !place.startsWith(import.meta.url));
+  const [place] = places;
+  return place === undefined || text.includes(place) ? text : `${text} (${place})`;
 }

@@ -8,6 +8,8 @@ import { type Endpoint, ENDPOINT_PATH } from "./endpoint.ts";
 
 /** How long a stop waits for requests in flight. */
 const STOP_TIMEOUT_MS = 10_000;
+/** Time for the last answers to leave, after the last request has been handled. */
+const FLUSH_MS = 200;
 /** Pause before listening again after the platform gave up. */
 const RETRY_MS = 500;
 const log = logger("server");
@@ -27,6 +29,8 @@ export class Listener {
   #port: number;
   #server: Deno.HttpServer<Deno.NetAddr>;
   #isStopping = false;
+  #inFlight = 0;
+  #onIdle = (): void => {};
 
   /** @throws {ConfigError} when the address cannot be listened on. */
   constructor(endpoint: Endpoint, { host, port }: ListenAddress) {
@@ -51,24 +55,39 @@ export class Listener {
   /** Stops accepting and lets the requests in flight end, for 10 s at most. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        log.warning("Requests in flight did not end within {seconds} s, dropped", {
+    const timers: ReturnType<typeof setTimeout>[] = [];
+    const after = (milliseconds: number, action: () => void): void =>
+      void timers.push(setTimeout(action, milliseconds));
+    await new Promise<void>((resolve) => {
+      this.#server.shutdown().then(resolve, resolve);
+      // Deno 2.4.2 waits for requests of which only a part was sent; we wait for those we have.
+      this.#onIdle = () => after(FLUSH_MS, resolve);
+      if (this.#inFlight === 0) this.#onIdle();
+      after(STOP_TIMEOUT_MS, () => {
+        log.warning("{count} requests did not end within {seconds} s, dropped", {
+          count: this.#inFlight,
           seconds: STOP_TIMEOUT_MS / 1000,
         });
         resolve();
-      }, STOP_TIMEOUT_MS);
+      });
     });
-    await Promise.race([this.#server.shutdown(), timeout]);
-    clearTimeout(timer);
+    timers.forEach(clearTimeout);
+  }
+
+  #handle(request: Request, peerAddress: string): Promise<Response> {
+    this.#inFlight++;
+    const response = this.#endpoint(request, peerAddress);
+    response.then(() => {
+      if (--this.#inFlight === 0 && this.#isStopping) this.#onIdle();
+    });
+    return response;
   }
 
   #listen(): Deno.HttpServer<Deno.NetAddr> {
     try {
       const server = Deno.serve(
         { hostname: this.#host, port: this.#port, onListen: () => {} },
-        (request, { remoteAddr }) => this.#endpoint(request, remoteAddr.hostname),
+        (request, { remoteAddr }) => this.#handle(request, remoteAddr.hostname),
       );
       server.finished.catch((error) => this.#listenAgain(error));
       return server;

@@ -1,0 +1,152 @@
+/**
+ * @module
+ * What docs say of the code's order, checked: floors and circles of imports, the one door to each
+ * crypto library, `@throws`, docstrings, permissions that tasks and executable share, shipped files.
+ */
+import assert from "node:assert/strict";
+import { dirname, join, normalize } from "node:path";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+
+/** From the ground up; a file may import from its own floor and from those below it. */
+const FLOORS: readonly (readonly RegExp[])[] = [
+  [/^lib\/errors\.ts$/, /^lib\/base64\.ts$/],
+  [/^lib\/files\.ts$/],
+  [/^lib\/log\.ts$/],
+  [/^lib\/config\//, /^lib\/guard\//],
+  [/^lib\/crypto\//, /^lib\/functions\//],
+  [/^lib\/protocol\//],
+  [/^lib\/keyring\//],
+  [/^lib\/http\//, /^lib\/client\.ts$/],
+  [/^lib\/(server|first_start|registration)\.ts$/],
+  [/^cli\//],
+  [/^main\.ts$/],
+];
+const SUBJECTS = ["lib/config", "lib/guard", "lib/crypto", "lib/functions"];
+
+/** Which files may import a library that does cryptography. */
+const CRYPTO_DOORS: Readonly<Record<string, readonly string[]>> = {
+  libsodium: ["lib/crypto/box.ts"],
+  tweetnacl: ["lib/crypto/nacl.ts"],
+};
+
+interface Source {
+  readonly path: string;
+  readonly text: string;
+  readonly imports: readonly string[];
+}
+
+async function readSources(): Promise<Source[]> {
+  const paths = ["main.ts"];
+  for (const folder of ["cli", "lib"]) paths.push(...await listFiles(folder));
+  const sources = await Promise.all(paths.map(async (path) => {
+    const text = await Deno.readTextFile(join(ROOT, path));
+    const imports = [...text.matchAll(/^(?:import|export)\b[^;]*?from "([^"]+)"/gms)]
+      .map(([, specifier = ""]) =>
+        specifier.startsWith(".") ? normalize(join(dirname(path), specifier)) : specifier
+      );
+    return { path, text, imports };
+  }));
+  assert.ok(sources.length > 30, "the sources were not found");
+  return sources;
+}
+
+async function listFiles(folder: string): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const entry of Deno.readDir(join(ROOT, folder))) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory) paths.push(...await listFiles(path));
+    else paths.push(path);
+  }
+  return paths;
+}
+
+function floorOf(path: string): number {
+  const floor = FLOORS.findIndex((patterns) => patterns.some((pattern) => pattern.test(path)));
+  assert.notEqual(floor, -1, `${path} has no floor`);
+  return floor;
+}
+
+Deno.test("imports go down the floors only, and not across subjects of one floor", async () => {
+  for (const { path, imports } of await readSources()) {
+    for (const target of imports.filter((each) => /^(?:lib|cli)\/|^main/.test(each))) {
+      assert.ok(floorOf(path) >= floorOf(target), `${path} imports ${target} from above`);
+      const subject = SUBJECTS.find((each) => path.startsWith(`${each}/`));
+      if (subject === undefined || floorOf(path) !== floorOf(target)) continue;
+      assert.ok(target.startsWith(`${subject}/`), `${path} imports ${target} across subjects`);
+    }
+  }
+});
+
+Deno.test("imports make no circle", async () => {
+  const graph = new Map((await readSources()).map(({ path, imports }) => [path, imports]));
+  const done = new Set<string>();
+  function visit(path: string, way: readonly string[]): void {
+    assert.ok(!way.includes(path), `circle: ${[...way, path].join(" → ")}`);
+    if (done.has(path)) return;
+    for (const target of graph.get(path) ?? []) visit(target, [...way, path]);
+    done.add(path);
+  }
+  for (const path of graph.keys()) visit(path, []);
+});
+
+Deno.test("each crypto library is imported by its one door", async () => {
+  for (const { path, imports } of await readSources()) {
+    for (const [library, doors] of Object.entries(CRYPTO_DOORS)) {
+      if (imports.includes(library)) assert.ok(doors.includes(path), `${path} imports ${library}`);
+    }
+  }
+});
+
+Deno.test("only main.ts touches Deno.args and Deno.exit, and lib/ never prints", async () => {
+  for (const { path, text } of await readSources()) {
+    if (path !== "main.ts") assert.doesNotMatch(text, /^[^*]*Deno\.(?:args|exit)\b/m, path);
+    assert.doesNotMatch(text, /^(?!\s*\*).*\bconsole\./m, path);
+  }
+});
+
+Deno.test("every file opens with @module, and every export of lib/ has a docstring", async () => {
+  for (const { path, text } of await readSources()) {
+    assert.match(text, /^\/\*\*\n \* @module\n/, path);
+    if (!path.startsWith("lib/")) continue;
+    for (const { index } of text.matchAll(/^export (?!\{|\*)/gm)) {
+      assert.match(text.slice(0, index), /\*\/\n$/, `${path}: ${text.slice(index, index + 60)}`);
+    }
+  }
+});
+
+Deno.test("a function of lib/ that throws an error of ours says so", async () => {
+  for (const { path, text } of await readSources()) {
+    for (const [whole, doc = "", body = ""] of text.matchAll(EXPORTED_FUNCTION)) {
+      for (const [, name = ""] of body.matchAll(/throw new (\w+Error)\(/g)) {
+        if (name === "RangeError" || name === "Error") continue;
+        assert.match(doc, new RegExp(`@throws[^@]*${name}`), `${path}: ${whole.slice(0, 200)}`);
+      }
+    }
+  }
+});
+const EXPORTED_FUNCTION =
+  /(\/\*\*(?:(?!\*\/)[\s\S])*\*\/)\nexport (?:async )?function \w+[\s\S]*?\{\n([\s\S]*?)\n\}\n/g;
+
+Deno.test("the tasks serve and msp have the same permissions, by path, without questions", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  const flagsOf = (task: string): string[] =>
+    task.split(" ").filter((word) => word.startsWith("--"));
+  assert.deepEqual(flagsOf(tasks.serve), flagsOf(tasks.msp));
+  assert.ok(flagsOf(tasks.msp).includes("--no-prompt"));
+  for (const task of Object.values<string>(tasks)) {
+    assert.doesNotMatch(task, /(?:^|\s)(?:-A|--allow-all)(?:\s|$)/);
+  }
+  for (const kind of ["read", "write"]) {
+    const flag = flagsOf(tasks.msp).find((each) => each.startsWith(`--allow-${kind}`));
+    assert.equal(flag, `--allow-${kind}=.,/config,/sec,/log,/app/modules`);
+  }
+});
+
+Deno.test("dependencies are pinned to exact versions from npm", async () => {
+  const { imports } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  assert.ok(Object.keys(imports).length > 0);
+  for (const [name, target] of Object.entries<string>(imports)) {
+    assert.match(target, new RegExp(`^npm:${name}@\\d+\\.\\d+\\.\\d+$`));
+  }
+});

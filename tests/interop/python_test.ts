@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { mspOk, run, ServerProcess, TempFolder } from "../program.ts";
+import { registerClient } from "../registered.ts";
+
+const SCRIPT = new URL("msp_v1.py", import.meta.url).pathname;
+/** Debian's Python, which has the packages python3-nacl and python3-requests. */
+const PYTHON = "/usr/bin/python3";
+const IMPORTS = ["-c", "import nacl.public, requests"];
+
+const isHere = await run([PYTHON, ...IMPORTS], { cwd: "." }).then(
+  ({ code }) => code === 0,
+  () => false,
+);
+if (!isHere) {
+  // deno-lint-ignore no-console -- why tests are skipped must be seen
+  console.warn(
+    "skipped: tests/interop needs /usr/bin/python3 with python3-nacl and python3-requests",
+  );
+}
+
+async function python(args: readonly string[], cwd: string): Promise<string> {
+  const { code, out, err } = await run([PYTHON, SCRIPT, ...args], { cwd });
+  assert.equal(code, 0, err);
+  return out;
+}
+
+Deno.test({
+  name: "a Python client calls our server, on a key store that our commands made",
+  ignore: !isHere,
+  async fn(): Promise<void> {
+    await using folder = await TempFolder.make();
+    await registerClient(folder);
+    await registerClient(folder, "second");
+    assert.equal(await python(["check-store", "."], folder.path), "2 2\n");
+    await using server = await ServerProcess.start({ cwd: folder.path });
+    const answer = await python(["call", server.url, "time_test", "."], folder.path);
+    assert.match(answer, /^It is currently: \n\t.{24}$/);
+    const slash = await python(["call", `${server.url}/`, "Time_Test", "."], folder.path);
+    assert.match(slash, /^It is currently: /);
+    const refused = await run([PYTHON, SCRIPT, "call", server.url, "nothing", "."], {
+      cwd: folder.path,
+    });
+    assert.match(refused.err, /status 401/);
+  },
+});
+
+Deno.test({
+  name: "our server serves a key store that Python made, to all of its twelve clients",
+  ignore: !isHere,
+  async fn(): Promise<void> {
+    await using folder = await TempFolder.make();
+    await python(["make-store", ".", "12"], folder.path);
+    await using server = await ServerProcess.start({ cwd: folder.path });
+    for (let number = 1; number <= 12; number++) {
+      const answer = await python(["call", server.url, "time_test", `home${number}`], folder.path);
+      assert.match(answer, /^It is currently: /);
+    }
+    await mspOk(["keygen", "pair", "new"], { cwd: folder.path });
+    await mspOk(["appendclient", await folder.read("new.pub")], { cwd: folder.path });
+    assert.equal(await python(["check-store", "."], folder.path), "13 13\n");
+    assert.ok((await folder.names("sec")).includes("client_13.pub"));
+  },
+});
+
+Deno.test({
+  name: "our client calls a Python server, which finds nothing wrong with the request",
+  ignore: !isHere,
+  async fn(): Promise<void> {
+    await using folder = await TempFolder.make();
+    await registerClient(folder);
+    const process = new Deno.Command(PYTHON, {
+      args: [SCRIPT, "serve", "."],
+      cwd: folder.path,
+      stdout: "piped",
+    }).spawn();
+    const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const port = Number((await lines.read()).value);
+    const url = `http://127.0.0.1:${port}/v1`;
+    const answer = await mspOk(["call", url, "zeit_prüfung"], { cwd: folder.path });
+    assert.equal(answer, "grüße\n\taus Python\n");
+    assert.deepEqual(JSON.parse((await lines.read()).value ?? ""), []);
+    await lines.cancel();
+    assert.equal((await process.status).code, 0);
+  },
+});
+
+Deno.test({
+  name: "keys that our commands made are what Python makes of them",
+  ignore: !isHere,
+  async fn(): Promise<void> {
+    await using folder = await TempFolder.make();
+    await mspOk(["keygen", "pair", "k"], { cwd: folder.path });
+    const code = `
+import base64, nacl.public
+key = nacl.public.PrivateKey(base64.b64decode(open("k.key").read()))
+assert base64.b64encode(bytes(key.public_key)).decode() == open("k.pub").read()
+`;
+    const { code: status, err } = await run([PYTHON, "-c", code], { cwd: join(folder.path) });
+    assert.equal(status, 0, err);
+  },
+});

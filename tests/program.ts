@@ -1,0 +1,213 @@
+/**
+ * @module
+ * Runs the real program: `deno run` with the permissions of the `msp` task, or the executable that
+ * MSP_TEST_BINARY names. Waits for states, never for time; whatever was started is stopped.
+ */
+import assert from "node:assert/strict";
+import { join, resolve } from "node:path";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+const BINARY = Deno.env.get("MSP_TEST_BINARY");
+
+/** Whether the program under test is a compiled executable. */
+export const IS_COMPILED = BINARY !== undefined;
+
+/** Program and arguments that come before those of a test. */
+export const PROGRAM: readonly string[] = await programLine();
+
+async function programLine(): Promise<string[]> {
+  if (BINARY !== undefined) return [resolve(BINARY)];
+  const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  const flags = (tasks.msp as string).split(" ").filter((word) => word.startsWith("--"));
+  return [Deno.execPath(), "run", ...flags, join(ROOT, "main.ts")];
+}
+
+/** What a command left behind. */
+export interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Where and how to run. */
+export interface RunOptions {
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs a command to its end. */
+export async function msp(
+  args: readonly string[],
+  { cwd, env = {} }: RunOptions,
+): Promise<Outcome> {
+  return await run([...PROGRAM, ...args], { cwd, env });
+}
+
+/** Runs any program to its end, without standard input. */
+export async function run(line: readonly string[], options: RunOptions): Promise<Outcome> {
+  const [command = "", ...args] = line;
+  const { code, stdout, stderr } = await new Deno.Command(command, {
+    args,
+    cwd: options.cwd,
+    env: { ...options.env, NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
+}
+
+/** Runs a command that must succeed, and gives its standard output. */
+export async function mspOk(args: readonly string[], options: RunOptions): Promise<string> {
+  const outcome = await msp(args, options);
+  assert.equal(outcome.code, 0, outcome.err);
+  return outcome.out;
+}
+
+/** A server of the program, in a process of its own. */
+export class ServerProcess {
+  readonly #process: Deno.ChildProcess;
+  readonly #output: Promise<unknown>;
+  #out = "";
+  #err = "";
+  #isOver = false;
+  #onText = (): void => {};
+
+  private constructor(process: Deno.ChildProcess) {
+    this.#process = process;
+    this.#output = Promise.all([
+      this.#collect(process.stdout, (text) => void (this.#out += text)),
+      this.#collect(process.stderr, (text) => void (this.#err += text)),
+    ]).finally(() => {
+      this.#isOver = true;
+      this.#onText();
+    });
+  }
+
+  /** Starts a server on a free port and waits until it is ready. */
+  static async start(options: RunOptions & { args?: readonly string[] }): Promise<ServerProcess> {
+    const [command = "", ...args] = PROGRAM;
+    const process = new Deno.Command(command, {
+      args: [...args, "serve", "--host", "127.0.0.1", "--port", "0", ...options.args ?? []],
+      cwd: options.cwd,
+      env: { ...options.env, NO_COLOR: "1" },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const server = new ServerProcess(process);
+    await server.waitFor(() => server.#out.includes("\n"), "the ready line");
+    return server;
+  }
+
+  /** The ready line. */
+  get out(): string {
+    return this.#out;
+  }
+
+  /** The log so far. */
+  get err(): string {
+    return this.#err;
+  }
+
+  get url(): string {
+    return /http:\/\/\S+/.exec(this.#out)?.[0] ?? "";
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port);
+  }
+
+  get publicKeyBase64(): string {
+    return /public key (\S+)/.exec(this.#out)?.[1] ?? "";
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** Waits until something is true of the output; fails when the program ends before. */
+  async waitFor(condition: () => boolean, what: string): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#onText = () => {
+        if (condition()) resolve();
+        else if (this.#isOver) reject(new Error(`no ${what}; standard error:\n${this.#err}`));
+      };
+      this.#onText();
+    });
+    this.#onText = () => {};
+  }
+
+  /** Waits for a line of the log. */
+  async waitForLog(pattern: RegExp): Promise<void> {
+    await this.waitFor(() => pattern.test(this.#err), String(pattern));
+  }
+
+  /** Sends a signal. */
+  signal(signal: Deno.Signal): void {
+    this.#process.kill(signal);
+  }
+
+  /** Waits for the end of the process. */
+  async status(): Promise<Deno.CommandStatus> {
+    const status = await this.#process.status;
+    await this.#output;
+    return status;
+  }
+
+  /** Stops it in an orderly way, and gives the exit code. */
+  async stop(): Promise<number> {
+    if (!this.#isOver) this.signal("SIGTERM");
+    return (await this.status()).code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #collect(
+    stream: ReadableStream<Uint8Array>,
+    append: (text: string) => void,
+  ): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) {
+      append(decoder.decode(chunk, { stream: true }));
+      this.#onText();
+    }
+  }
+}
+
+/** A folder that is gone after the test. */
+export class TempFolder {
+  private constructor(readonly path: string) {}
+
+  static async make(): Promise<TempFolder> {
+    return new TempFolder(await Deno.makeTempDir({ prefix: "msp-test-" }));
+  }
+
+  join(...parts: string[]): string {
+    return join(this.path, ...parts);
+  }
+
+  async write(path: string, text: string): Promise<void> {
+    const target = this.join(path);
+    await Deno.mkdir(join(target, ".."), { recursive: true });
+    await Deno.writeTextFile(target, text);
+  }
+
+  async read(path: string): Promise<string> {
+    return await Deno.readTextFile(this.join(path));
+  }
+
+  async names(path = "."): Promise<string[]> {
+    const entries = await Array.fromAsync(Deno.readDir(this.join(path)));
+    return entries.map(({ name }) => name).sort();
+  }
+
+  async mode(path: string): Promise<string> {
+    return ((await Deno.stat(this.join(path))).mode ?? 0 & 0o777).toString(8).slice(-3);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.path, { recursive: true });
+  }
+}

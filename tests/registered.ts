@@ -1,0 +1,49 @@
+/**
+ * @module
+ * Clients registered with the real commands, and requests to a real server.
+ */
+import { Buffer } from "node:buffer";
+import { openAnswer, sealRequest, type TestClient } from "./endpoint.ts";
+import { mspOk, type TempFolder } from "./program.ts";
+
+/** Makes keys NAME.key, NAME.pub, registers them, and writes NAME.secret and server.pub, as a user would. */
+export async function registerClient(folder: TempFolder, name = "client"): Promise<TestClient> {
+  const options = { cwd: folder.path };
+  await mspOk(["keygen", "pair", name], options);
+  const publicKey = await folder.read(`${name}.pub`);
+  const { secret, server_public_key } = JSON.parse(
+    await mspOk(["appendclient", publicKey, "--json"], options),
+  );
+  await folder.write(`${name}.secret`, secret);
+  await folder.write("server.pub", server_public_key);
+  return {
+    secretKey: new Uint8Array(Buffer.from(await folder.read(`${name}.key`), "base64")),
+    serverPublicKey: new Uint8Array(Buffer.from(server_public_key, "base64")),
+    secretHex: secret,
+  };
+}
+
+/** Posts a body to a server. */
+export async function postTo(
+  url: string,
+  body: BodyInit,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return await fetch(url, {
+    method: "POST",
+    body,
+    headers: { "content-type": "application/json", ...headers },
+  });
+}
+
+/** Calls a function; the answer, or the status when there is none. */
+export async function callServer(
+  url: string,
+  client: TestClient,
+  entry: string,
+  headers: Record<string, string> = {},
+): Promise<string | number> {
+  const response = await postTo(url, JSON.stringify(sealRequest(client, entry)), headers);
+  const text = await response.text();
+  return response.status === 200 ? openAnswer(client, text) : response.status;
+}

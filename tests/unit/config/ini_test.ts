@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { parseIni } from "../../../lib/config/ini.ts";
+import { HOSTILE_TEXTS } from "../../hostile.ts";
+
+const READ = [
+  { why: "plain", text: "[S]\nName=value", value: "value" },
+  { why: "spaces around the sign", text: "[S]\nName = value ", value: "value" },
+  { why: "CR LF", text: "[S]\r\nName=value\r\n", value: "value" },
+  { why: "byte order mark", text: "\ufeff[S]\nName=value", value: "value" },
+  { why: "case of the name does not matter", text: "[S]\nNAME=value", value: "value" },
+  { why: "comments", text: "# a\n[S]\n; b\n#c\nName=value", value: "value" },
+  { why: "an equals sign in the value", text: "[S]\nName=a=b", value: "a=b" },
+  { why: "nothing", text: "[S]\nName=", value: "" },
+  { why: "quotes keep a comment sign", text: '[S]\nName="a#b"', value: "a#b" },
+  { why: "a number stays text", text: "[S]\nName=0010", value: "0010" },
+  { why: "a word of JSON stays text", text: "[S]\nName=true", value: "true" },
+  {
+    why: "a section that opens twice",
+    text: "[S]\nx=1\n[T]\ny=1\n[S]\nName=value",
+    value: "value",
+  },
+];
+
+Deno.test("parseIni() reads what configparser reads", () => {
+  assert.ok(READ.length > 0);
+  for (const { why, text, value } of READ) {
+    const { options, faults } = parseIni(text);
+    assert.deepEqual(faults, [], why);
+    const found = options.find(({ section, name }) => section === "S" && name === "name");
+    assert.equal(found?.value, value, why);
+  }
+});
+
+const FAULTY = [
+  { text: "[S]\nName: value", line: 2, state: /colon/ },
+  { text: "[S]\nName", line: 2, state: /not Name=value/ },
+  { text: "Name=value", line: 1, state: /before the first/ },
+  { text: "[S]\nA=1\n\na=2", line: 4, state: /second time/ },
+  { text: "[S]\nA=1\n B=2", line: 3, state: /indented/ },
+  { text: "[S]\nA=%(B)s", line: 2, state: /not supported/ },
+  { text: "[S]\nA=1 ; one", line: 2, state: /comment/ },
+  { text: "[S]\n__proto__=1", line: 2, state: /impossible/ },
+  { text: "[S]\na[]=1", line: 2, state: /impossible/ },
+  { text: "[S\na=1", line: 1, state: /before the first/ },
+  { text: "[S]\n=1", line: 2, state: /not Name=value/ },
+];
+
+Deno.test("parseIni() reports what it passes over with the number of the line", () => {
+  assert.ok(FAULTY.length > 0);
+  for (const { text, line, state } of FAULTY) {
+    const [fault] = parseIni(text).faults;
+    assert.equal(fault?.line, line, text);
+    assert.match(fault.state, state, text);
+  }
+});
+
+Deno.test("parseIni() keeps sections with dots apart", () => {
+  const { options } = parseIni("[a.b]\nx=1\n[a]\nx=2\n[c.d.e]\ny=3");
+  assert.deepEqual(options.map(({ section, value }) => [section, value]), [
+    ["a.b", "1"],
+    ["a", "2"],
+    ["c.d.e", "3"],
+  ]);
+});
+
+Deno.test("parseIni() takes any text, and touches no prototype", () => {
+  for (const text of HOSTILE_TEXTS) {
+    for (const each of [text, `[S]\n${text}`, `[S]\nName=${text}`, `[${text}]\nName=x`]) {
+      for (const { value } of parseIni(each).options) assert.equal(typeof value, "string");
+    }
+  }
+  assert.equal(Object.hasOwn(Object.prototype, "x"), false);
+});

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { parseIni } from "../../../lib/config/ini.ts";
+import { OPTIONS, type Settings, settingsFrom } from "../../../lib/config/settings.ts";
+import { CONFIG_INI, MODULES_INI, SIMPLE_TIME_JS } from "../../../lib/config/shipped.ts";
+import { ConfigError } from "../../../lib/errors.ts";
+
+const ORIGINAL = `[Server]
+Keypath=/sec
+IPAddressTTL=300
+
+[Clients]
+Keypath=/sec
+Register=/sec/clients.dev
+RequestTTL=30
+
+[Proxy]
+ForwardFor=1
+ForwardHost=0
+ForwardPort=0
+ForwardPrefix=0
+ForwardProto=2
+`;
+
+function settingsOf(text: string): Settings {
+  return settingsFrom(parseIni(text), "config.ini").settings;
+}
+
+Deno.test("settingsFrom() reads the original's file, with defaults for what it lacks", () => {
+  assert.deepEqual(settingsOf(ORIGINAL), {
+    host: "0.0.0.0",
+    port: 8000,
+    ipAddressTtlSeconds: 300,
+    requestTtlSeconds: 30,
+    store: { serverFolder: "/sec", clientsFolder: "/sec", register: "/sec/clients.dev" },
+    proxy: {
+      forwardedFor: 1,
+      forwardedHost: 0,
+      forwardedPort: 0,
+      forwardedPrefix: 0,
+      forwardedProto: 2,
+    },
+  });
+});
+
+Deno.test("settingsFrom() gives the same for an empty file and for the shipped one", async () => {
+  assert.deepEqual(settingsOf(""), settingsOf(CONFIG_INI));
+  const { warnings } = settingsFrom(parseIni(CONFIG_INI), "config.ini");
+  assert.deepEqual(warnings, []);
+  const root = new URL("../../../", import.meta.url);
+  assert.equal(CONFIG_INI, await Deno.readTextFile(new URL("config/config.ini", root)));
+  assert.equal(MODULES_INI, await Deno.readTextFile(new URL("config/modules.ini", root)));
+  assert.equal(SIMPLE_TIME_JS, await Deno.readTextFile(new URL("modules/simple_time.js", root)));
+});
+
+const WRONG = [
+  {
+    text: "[Clients]\nRequestTTL=abc",
+    message: /\[Clients\] RequestTTL = "abc", expected a whole number of seconds from 1 to 86400/,
+  },
+  { text: "[Clients]\nRequestTTL=0", message: /from 1 to 86400/ },
+  { text: "[Clients]\nRequestTTL=86401", message: /from 1 to 86400/ },
+  { text: "[Clients]\nRequestTTL=30.5", message: /whole number/ },
+  { text: "[Clients]\nRequestTTL=-1", message: /whole number/ },
+  { text: "[Clients]\nRequestTTL=0x10", message: /whole number/ },
+  { text: "[Clients]\nRequestTTL=", message: /RequestTTL = "", expected/ },
+  { text: "[Server]\nIPAddressTTL=1e3", message: /IPAddressTTL/ },
+  { text: "[Server]\nPort=65536", message: /from 0 to 65535/ },
+  { text: "[Server]\nPort=http", message: /from 0 to 65535/ },
+  { text: "[Server]\nHost=not a host", message: /an IP address or a host name/ },
+  { text: "[Server]\nHost=", message: /an IP address or a host name/ },
+  { text: "[Server]\nKeypath=", message: /Keypath = "", expected a path/ },
+  {
+    text: "[Proxy]\nForwardFor=yes",
+    message: /ForwardFor = "yes", expected a whole number of values/,
+  },
+  { text: "[Server]\nPort: 80", message: /line 2 .*colon/ },
+];
+
+Deno.test("settingsFrom() names file, section, option, value and what is expected", () => {
+  assert.ok(WRONG.length > 0);
+  for (const { text, message } of WRONG) {
+    assert.throws(() => settingsOf(text), (error) => {
+      assert.ok(error instanceof ConfigError);
+      assert.match(error.message, /^Cannot read config\.ini: /);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+});
+
+Deno.test("settingsFrom() warns of unknown options and goes on", () => {
+  const text = "[Server]\nPrt=1\n[Sever]\nPort=2\n[server]\nPort=3";
+  const { settings, warnings } = settingsFrom(parseIni(text), "config.ini");
+  assert.equal(settings.port, 8000);
+  assert.deepEqual(warnings, [
+    "config.ini line 2: unknown option [Server] prt",
+    "config.ini line 4: unknown option [Sever] port",
+    "config.ini line 6: unknown option [server] port",
+  ]);
+});
+
+Deno.test("OPTIONS has no two options of one name in a section", () => {
+  const names = Object.values(OPTIONS).map(({ section, name }) => `${section}/${name}`);
+  assert.equal(new Set(names).size, names.length);
+});

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import nacl from "tweetnacl";
+import { decodeBase64 } from "../../../lib/base64.ts";
+import { Box, type SharedKey } from "../../../lib/crypto/box.ts";
+import type { PrivateKey, PublicKey } from "../../../lib/crypto/keys.ts";
+import { ClientBox, generateKeyPair } from "../../../lib/crypto/nacl.ts";
+import { NonceMark } from "../../../lib/crypto/nonce_mark.ts";
+
+const box = await Box.load();
+const server = generateKeyPair();
+
+function derive(publicKey: PublicKey): SharedKey {
+  const key = box.deriveSharedKey(publicKey, server.privateKey);
+  assert.ok(key !== undefined);
+  return key;
+}
+
+Deno.test("Box and tweetnacl open what the other sealed, and nothing that was changed", () => {
+  const client = generateKeyPair();
+  const key = derive(client.publicKey);
+  const clientBox = new ClientBox(client.privateKey, server.publicKey);
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(), (plaintext, position) => {
+    const sealed = clientBox.seal(plaintext);
+    assert.deepEqual(box.open(key, sealed), plaintext);
+    const answer = box.seal(key, nacl.randomBytes(24), plaintext);
+    assert.deepEqual(clientBox.open(answer), plaintext);
+    const at = position % sealed.length;
+    sealed[at] = (sealed[at] ?? 0) ^ 1;
+    assert.equal(box.open(key, sealed), undefined);
+    assert.equal(box.open(key, sealed.subarray(0, sealed.length - 1)), undefined);
+  }));
+});
+
+Deno.test("Box.open() takes values shorter than nonce and tag for what they are", () => {
+  const key = derive(generateKeyPair().publicKey);
+  for (let length = 0; length < 40; length++) {
+    assert.equal(box.open(key, new Uint8Array(length)), undefined);
+    assert.equal(box.findKey([key], new Uint8Array(length)), -1);
+  }
+});
+
+Deno.test("Box.seal() and open() grow with the plaintext", () => {
+  const key = derive(generateKeyPair().publicKey);
+  for (const length of [0, 1, 16_384, 16_385, 3_000_000]) {
+    const plaintext = new Uint8Array(length).fill(7);
+    const opened = box.open(key, box.seal(key, nacl.randomBytes(24), plaintext));
+    assert.deepEqual(opened, plaintext);
+  }
+});
+
+Deno.test("Box.findKey() finds the sender among many, as tweetnacl sees it, and nobody else", () => {
+  const clients = Array.from({ length: 50 }, () => generateKeyPair());
+  const keys = clients.map(({ publicKey }) => derive(publicKey));
+  const stranger = new ClientBox(generateKeyPair().privateKey, server.publicKey);
+  for (const [index, { privateKey }] of clients.entries()) {
+    const sealed = new ClientBox(privateKey, server.publicKey).seal(new Uint8Array(4));
+    assert.equal(box.findKey(keys, sealed), index);
+    assert.equal(box.findKey(keys.toSpliced(index, 1), sealed), -1);
+  }
+  assert.equal(box.findKey(keys, stranger.seal(new Uint8Array(4))), -1);
+});
+
+Deno.test("Box.forget() leaves no usable key behind", () => {
+  const client = generateKeyPair();
+  const key = derive(client.publicKey);
+  const sealed = new ClientBox(client.privateKey, server.publicKey).seal(new Uint8Array(4));
+  assert.ok(box.open(key, sealed) !== undefined);
+  box.forget(key);
+  assert.equal(box.open(key, sealed), undefined);
+});
+
+/** RFC 7748 §6.1 and https://cr.yp.to/ecdh.html#validate: every point of low order, in each of its forms. */
+const LOW_ORDER_POINTS = [
+  { why: "0", hex: "00".repeat(32) },
+  { why: "1", hex: "01" + "00".repeat(31) },
+  { why: "order 8", hex: "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800" },
+  { why: "order 8", hex: "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157" },
+  { why: "p - 1", hex: "ec" + "ff".repeat(30) + "7f" },
+  { why: "p", hex: "ed" + "ff".repeat(30) + "7f" },
+  { why: "p + 1", hex: "ee" + "ff".repeat(30) + "7f" },
+];
+
+Deno.test("Box.deriveSharedKey() refuses every point of low order", () => {
+  assert.equal(LOW_ORDER_POINTS.length, 7);
+  for (const { why, hex } of LOW_ORDER_POINTS) {
+    const point = Uint8Array.from(
+      hex.match(/../g) ?? [],
+      (byte) => parseInt(byte, 16),
+    ) as PublicKey;
+    assert.equal(box.deriveSharedKey(point, server.privateKey), undefined, why);
+    point[31] = (point[31] ?? 0) | 0x80;
+    assert.equal(box.deriveSharedKey(point, server.privateKey), undefined, `${why}, high bit set`);
+  }
+});
+
+Deno.test("Box.deriveSharedKey() agrees with the wire vectors", async () => {
+  const vectors = JSON.parse(
+    await Deno.readTextFile(new URL("../../vectors/v1.json", import.meta.url)),
+  );
+  assert.equal(vectors.clients.length, 3);
+  for (const { pub, shared } of vectors.clients) {
+    const key = box.deriveSharedKey(
+      decodeBase64(pub) as PublicKey,
+      decodeBase64(vectors.server.key) as PrivateKey,
+    );
+    assert.ok(key !== undefined);
+    const nonce = nacl.randomBytes(24);
+    const known = nacl.secretbox(
+      new Uint8Array(9),
+      nonce,
+      decodeBase64(shared) ?? new Uint8Array(),
+    );
+    assert.deepEqual(box.seal(key, nonce, new Uint8Array(9)).subarray(24), known);
+  }
+});
+
+Deno.test("Box.shortHash() is SipHash-2-4", () => {
+  // Appendix A of the SipHash paper (Aumasson, Bernstein, 2012).
+  const key = Uint8Array.from({ length: 16 }, (_, i) => i);
+  const data = Uint8Array.from({ length: 15 }, (_, i) => i);
+  const expected = [0xe5, 0x45, 0xbe, 0x49, 0x61, 0xca, 0x29, 0xa1];
+  assert.deepEqual([...box.shortHash(key, data)], expected);
+});
+
+Deno.test("NonceMark.isOwn() knows its nonces again, after a restart too, and no others", () => {
+  const mark = new NonceMark(box, server.privateKey);
+  const again = new NonceMark(box, server.privateKey);
+  const other = new NonceMark(box, generateKeyPair().privateKey);
+  for (let i = 0; i < 100; i++) {
+    const nonce = mark.make();
+    assert.equal(nonce.length, 24);
+    assert.ok(again.isOwn(nonce));
+    assert.ok(!other.isOwn(nonce));
+    assert.ok(!mark.isOwn(nacl.randomBytes(24)));
+    nonce[i % 24] = (nonce[i % 24] ?? 0) ^ 1;
+    assert.ok(!mark.isOwn(nonce));
+  }
+});

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { AddressBook } from "../../../lib/guard/addresses.ts";
+import { BodyReader } from "../../../lib/guard/body.ts";
+import { LineLimit } from "../../../lib/guard/line_limit.ts";
+
+Deno.test("AddressBook.see() tells new addresses from remembered ones", () => {
+  const book = new AddressBook(300);
+  assert.equal(book.see("192.0.2.1", 1000), true);
+  assert.equal(book.see("192.0.2.1", 1000), false);
+  assert.equal(book.see("192.0.2.1", 1300), false, "300 s after the last request");
+  assert.equal(book.see("192.0.2.1", 1601), true, "301 s after the last request");
+  assert.equal(book.see("2001:db8::1", 1601), true);
+});
+
+Deno.test("AddressBook.see() keeps a bounded number of addresses, the recently used ones", () => {
+  const book = new AddressBook(300, 2);
+  book.see("a", 1);
+  book.see("b", 2);
+  book.see("a", 3);
+  book.see("c", 4);
+  assert.equal(book.see("a", 5), false);
+  assert.equal(book.see("b", 5), true, "unused for longest, it went");
+});
+
+Deno.test("LineLimit.allows() lets 20 lines through and counts the others", () => {
+  const counts: number[] = [];
+  const limit = new LineLimit({ onLeftOut: (count) => counts.push(count) });
+  const allowed = Array.from({ length: 1000 }, () => limit.allows()).filter(Boolean);
+  assert.equal(allowed.length, 20);
+  limit.flush();
+  assert.deepEqual(counts, [980]);
+  assert.ok(limit.allows(), "a new second has begun");
+  limit.flush();
+  assert.deepEqual(counts, [980], "nothing was left out, so nothing is reported");
+});
+
+function post(body: BodyInit, headers: HeadersInit = {}): Request {
+  return new Request("http://x/v1", { method: "POST", body, headers });
+}
+
+function endless(pull: (controller: ReadableStreamDefaultController<Uint8Array>) => void): {
+  stream: ReadableStream<Uint8Array>;
+  wasCancelled: () => boolean;
+} {
+  let cancelled = false;
+  const stream = new ReadableStream<Uint8Array>({ pull, cancel: () => void (cancelled = true) });
+  return { stream, wasCancelled: () => cancelled };
+}
+
+Deno.test("BodyReader.read() reads bodies of declared and of unknown length", async () => {
+  const reader = new BodyReader();
+  assert.deepEqual(await reader.read(post("hällo", { "content-length": "6" })), {
+    ok: true,
+    text: "hällo",
+  });
+  assert.deepEqual(await reader.read(post("hällo")), { ok: true, text: "hällo" });
+  assert.deepEqual(await reader.read(new Request("http://x/")), { ok: true, text: "" });
+  reader.close();
+});
+
+Deno.test("BodyReader.read() stops at the limit and cancels the rest", async () => {
+  const reader = new BodyReader({ maxBytes: 1000, timeoutMs: 60_000 });
+  const declared = endless(() => {});
+  const byLength = await reader.read(post(declared.stream, { "content-length": "1001" }));
+  assert.deepEqual(byLength, { ok: false, reason: "body too large" });
+  assert.ok(declared.wasCancelled());
+  let chunks = 0;
+  const chunked = endless((controller) => {
+    chunks++;
+    controller.enqueue(new Uint8Array(300));
+  });
+  assert.deepEqual(await reader.read(post(chunked.stream)), {
+    ok: false,
+    reason: "body too large",
+  });
+  assert.ok(chunked.wasCancelled());
+  assert.ok(chunks < 10, `${chunks} chunks were taken`);
+  reader.close();
+});
+
+Deno.test("BodyReader.read() gives up on a body that does not come", async () => {
+  const reader = new BodyReader({ maxBytes: 1000, timeoutMs: 40 });
+  const silent = endless(() => new Promise<void>(() => {}));
+  assert.deepEqual(await reader.read(post(silent.stream)), { ok: false, reason: "body too slow" });
+  assert.ok(silent.wasCancelled());
+  reader.close();
+});
+
+Deno.test("BodyReader.read() survives a body that breaks off", async () => {
+  const reader = new BodyReader();
+  const broken = endless((controller) => controller.error(new Error("reset")));
+  const result = await reader.read(post(broken.stream));
+  assert.deepEqual(result, { ok: false, reason: "body broken off" });
+  reader.close();
+});
