@@ -9,7 +9,8 @@
  */
 import { Buffer } from "node:buffer";
 
-const INVALID = 255;
+/** A bit that no value of a digit has. */
+const INVALID = 0x80;
 const SIX_BITS = makeTable();
 
 function makeTable(): Uint8Array {
@@ -35,26 +36,57 @@ function makeTable(): Uint8Array {
  * ```
  */
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  const bytes = new Uint8Array(text.length * 3 >> 2);
+  const length = decodeBase64Into(text, bytes, 0);
+  if (length < 0) return undefined;
+  return length === bytes.length ? bytes : bytes.slice(0, length);
+}
+
+/**
+ * As {@link decodeBase64}, into a buffer from an offset on. The buffer needs no room beyond the bytes
+ * of the text.
+ *
+ * @returns the number of bytes, or -1 when the text is not base64; the buffer then holds anything.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const buffer = new Uint8Array(4);
+ * assert.equal(decodeBase64Into("-_8=", buffer, 1), 2);
+ * assert.deepEqual(buffer, new Uint8Array([0, 0xfb, 0xff, 0]));
+ * ```
+ */
+export function decodeBase64Into(text: string, buffer: Uint8Array, offset: number): number {
   let end = text.length;
   if (end > 0 && text.charCodeAt(end - 1) === 61) {
-    if (end % 4 !== 0) return undefined;
+    if (end % 4 !== 0) return -1;
     end -= text.charCodeAt(end - 2) === 61 ? 2 : 1;
   }
-  if (end % 4 === 1) return undefined;
-  const bytes = new Uint8Array((end * 3) >> 2);
-  let length = 0, pending = 0, bits = 0;
-  for (let i = 0; i < end; i++) {
-    const code = text.charCodeAt(i);
-    const value = code < 256 ? SIX_BITS[code] ?? INVALID : INVALID;
-    if (value === INVALID) return undefined;
-    pending = (pending << 6 | value) & 0xffff;
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      bytes[length++] = pending >> bits & 0xff;
-    }
+  const rest = end % 4;
+  if (rest === 1) return -1;
+  const whole = end - rest;
+  let at = offset, seen = 0;
+  for (let i = 0; i < whole; i += 4) {
+    const a = sixBits(text, i), b = sixBits(text, i + 1);
+    const c = sixBits(text, i + 2), d = sixBits(text, i + 3);
+    seen |= a | b | c | d;
+    buffer[at++] = a << 2 | b >> 4;
+    buffer[at++] = b << 4 | c >> 2;
+    buffer[at++] = c << 6 | d;
   }
-  return bytes;
+  if (rest > 0) {
+    const a = sixBits(text, whole), b = sixBits(text, whole + 1);
+    const c = rest === 3 ? sixBits(text, whole + 2) : 0;
+    seen |= a | b | c;
+    buffer[at++] = a << 2 | b >> 4;
+    if (rest === 3) buffer[at++] = b << 4 | c >> 2;
+  }
+  return seen & INVALID ? -1 : at - offset;
+}
+
+function sixBits(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  return code < 256 ? SIX_BITS[code] ?? INVALID : INVALID;
 }
 
 /**

@@ -17,6 +17,9 @@ declare const brand: unique symbol;
 /** Where a 32-byte shared key lies in the library's heap; valid until {@link Box.forget}. */
 export type SharedKey = number & { readonly [brand]: "SharedKey" };
 
+/** Where a 16-byte key of short hashes lies in the library's heap, for as long as the process lives. */
+export type ShortHashKey = number & { readonly [brand]: "ShortHashKey" };
+
 /** The raw exports that are used here. 64-bit lengths are passed as low and high word. */
 interface Sodium {
   HEAPU8: Uint8Array<ArrayBuffer>;
@@ -70,12 +73,15 @@ export class Box {
   #capacity = 0;
   #input = 0;
   #output = 0;
+  /** What openAll opened. */
+  readonly #opened: number;
   /** Keys and nonces that are needed for one call only. */
   readonly #small: number;
 
   private constructor(sodium: Sodium) {
     this.#sodium = sodium;
     this.#small = sodium._malloc(2 * KEY_BYTES);
+    this.#opened = sodium._malloc(FIRST_CAPACITY);
     this.#reserve(FIRST_CAPACITY);
   }
 
@@ -126,6 +132,26 @@ export class Box {
   }
 
   /**
+   * The plaintexts of several values that were sealed under one key, or `undefined` as soon as one
+   * does not authenticate. They are views of the library's heap, valid until the next
+   * openAll: copying them out costs as much as opening them.
+   */
+  openAll(key: SharedKey, values: readonly Uint8Array[]): Uint8Array[] | undefined {
+    const plaintexts: Uint8Array[] = [];
+    let output = this.#opened;
+    for (const sealed of values) {
+      if (sealed.length < SEAL_OVERHEAD) return undefined;
+      if (output + sealed.length > this.#opened + FIRST_CAPACITY) return undefined;
+      this.#load(sealed);
+      if (!this.#tryOpen(key, sealed.length, output)) return undefined;
+      const end = output + sealed.length - SEAL_OVERHEAD;
+      plaintexts.push(this.#sodium.HEAPU8.subarray(output, end));
+      output = end;
+    }
+    return plaintexts;
+  }
+
+  /**
    * Index of the first of the keys under which the sealed value opens, or -1. Costs about 0.5 µs a
    * key for a short value.
    */
@@ -149,13 +175,28 @@ export class Box {
     return HEAPU8.slice(this.#output, this.#output + SEAL_OVERHEAD + plaintext.length);
   }
 
-  /** SipHash-2-4 of some bytes under a 16-byte key: 8 bytes. */
-  shortHash(key: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
+  /** Keeps a 16-byte key for {@link Box.shortHash}. */
+  keepShortHashKey(key: Uint8Array): ShortHashKey {
     if (key.length !== 16) throw new RangeError(`short hash key of ${key.length} bytes`);
+    const address = this.#sodium._malloc(key.length);
+    this.#sodium.HEAPU8.set(key, address);
+    return address as ShortHashKey;
+  }
+
+  /**
+   * SipHash-2-4 of the first `length` bytes of some data: 8 bytes, written as two little-endian
+   * words to `out[at]` and `out[at + 1]`. Allocates nothing: it runs eight times a request.
+   */
+  shortHash(
+    key: ShortHashKey,
+    { data, length }: { data: Uint8Array; length: number },
+    { out, at }: { out: Uint32Array; at: number },
+  ): void {
     this.#load(data);
-    this.#sodium.HEAPU8.set(key, this.#small);
-    this.#sodium._crypto_shorthash(this.#output, this.#input, data.length, 0, this.#small);
-    return this.#sodium.HEAPU8.slice(this.#output, this.#output + 8);
+    this.#sodium._crypto_shorthash(this.#output, this.#input, length, 0, key);
+    const { HEAPU8 } = this.#sodium;
+    out[at] = readWord(HEAPU8, this.#output);
+    out[at + 1] = readWord(HEAPU8, this.#output + 4);
   }
 
   /** BLAKE2b of some bytes under a 32-byte key: 32 bytes. */
@@ -175,9 +216,10 @@ export class Box {
     return this.#sodium.HEAPU8.slice(this.#output, this.#output + 32);
   }
 
-  #tryOpen(key: SharedKey, length: number): boolean {
+  /** Opens the input of a length under a key, to an address in the heap. */
+  #tryOpen(key: SharedKey, length: number, output = this.#output): boolean {
     return this.#sodium._crypto_box_open_easy_afternm(
-      this.#output,
+      output,
       this.#input + NONCE_BYTES,
       length - NONCE_BYTES,
       0,
@@ -201,4 +243,10 @@ export class Box {
     this.#input = _malloc(capacity);
     this.#output = _malloc(capacity + SEAL_OVERHEAD);
   }
+}
+
+/** Little-endian 32-bit word. */
+function readWord(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) | (bytes[at + 1] ?? 0) << 8 | (bytes[at + 2] ?? 0) << 16 |
+    (bytes[at + 3] ?? 0) << 24) >>> 0;
 }

@@ -7,33 +7,46 @@
  * The mark key derives from the server's private key: answers stay marked across restarts. A
  * client's random nonce carries the mark by chance once in 2^64.
  */
-import { type Box, NONCE_BYTES } from "./box.ts";
+import { type Box, NONCE_BYTES, type ShortHashKey } from "./box.ts";
 import type { PrivateKey } from "./keys.ts";
 
 const RANDOM_BYTES = 16;
+const MARK_BYTES = NONCE_BYTES - RANDOM_BYTES;
 const CONTEXT = new TextEncoder().encode("mini-share-point v1 nonce mark");
 
 /** Makes marked nonces and recognises them. */
 export class NonceMark {
   readonly #box: Box;
-  readonly #key: Uint8Array;
+  readonly #key: ShortHashKey;
+  readonly #mark = new Uint32Array(2);
 
   constructor(box: Box, serverPrivateKey: PrivateKey) {
     this.#box = box;
-    this.#key = box.hash(serverPrivateKey, CONTEXT).subarray(0, 16);
+    this.#key = box.keepShortHashKey(box.hash(serverPrivateKey, CONTEXT).subarray(0, 16));
   }
 
   /** A fresh marked nonce, 24 bytes. */
   make(): Uint8Array<ArrayBuffer> {
-    const nonce = new Uint8Array(NONCE_BYTES);
-    const random = crypto.getRandomValues(nonce.subarray(0, RANDOM_BYTES));
-    nonce.set(this.#box.shortHash(this.#key, random), RANDOM_BYTES);
+    const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
+    this.#computeMark(nonce);
+    for (let i = 0; i < MARK_BYTES; i++) nonce[RANDOM_BYTES + i] = this.#markByte(i);
     return nonce;
   }
 
   /** Whether this server made the nonce that opens a sealed value. */
   isOwn(sealed: Uint8Array): boolean {
-    const mark = this.#box.shortHash(this.#key, sealed.subarray(0, RANDOM_BYTES));
-    return mark.every((byte, i) => byte === sealed[RANDOM_BYTES + i]);
+    this.#computeMark(sealed);
+    for (let i = 0; i < MARK_BYTES; i++) {
+      if (sealed[RANDOM_BYTES + i] !== this.#markByte(i)) return false;
+    }
+    return true;
+  }
+
+  #computeMark(data: Uint8Array): void {
+    this.#box.shortHash(this.#key, { data, length: RANDOM_BYTES }, { out: this.#mark, at: 0 });
+  }
+
+  #markByte(index: number): number {
+    return (this.#mark[index >> 2] ?? 0) >>> (8 * (index & 3)) & 0xff;
   }
 }

@@ -21,9 +21,12 @@ export interface BodyLimits {
   readonly timeoutMs: number;
 }
 
+/** The clock ticks so many times within the time limit; a reading may get one tick more. */
+const TICKS = 10;
+
 /** A body that is being read. */
 interface Reading {
-  readonly deadline: number;
+  readonly lastTick: number;
   readonly expire: () => void;
 }
 
@@ -34,35 +37,39 @@ interface Reading {
 export class BodyReader {
   readonly #limits: BodyLimits;
   readonly #readings = new Set<Reading>();
-  #sweeper: ReturnType<typeof setInterval> | undefined;
+  #clock: ReturnType<typeof setInterval> | undefined;
+  #tick = 0;
 
   constructor(limits: BodyLimits = { maxBytes: MAX_BODY_BYTES, timeoutMs: BODY_TIMEOUT_MS }) {
     this.#limits = limits;
   }
 
   /** Reads the body of a request to its end, or refuses it. Never rejects. */
-  async read(request: Request): Promise<BodyResult> {
+  read(request: Request): Promise<BodyResult> {
     const declared = request.headers.get("content-length");
-    if (declared === null) return await this.#readChunks(request);
-    if (Number(declared) <= this.#limits.maxBytes) return await this.#readWhole(request);
-    await discardBody(request);
-    return { ok: false, reason: "body too large" };
+    if (declared === null) return this.#readChunks(request);
+    if (Number(declared) <= this.#limits.maxBytes) return this.#readWhole(request);
+    return discardBody(request).then(() => ({ ok: false, reason: "body too large" }));
   }
 
   /** Stops the clock; bodies that are being read have no deadline any more. */
   close(): void {
-    clearInterval(this.#sweeper);
-    this.#sweeper = undefined;
+    clearInterval(this.#clock);
+    this.#clock = undefined;
   }
 
   /** The fast way, for a declared length within the limit: the platform enforces it. */
   #readWhole(request: Request): Promise<BodyResult> {
     return new Promise((resolve) => {
       const reading = this.#start(() => resolve({ ok: false, reason: "body too slow" }));
+      const end = (result: BodyResult): void => {
+        this.#readings.delete(reading);
+        resolve(result);
+      };
       request.text().then(
-        (text) => resolve({ ok: true, text }),
-        () => resolve({ ok: false, reason: "body broken off" }),
-      ).finally(() => this.#readings.delete(reading));
+        (text) => end({ ok: true, text }),
+        () => end({ ok: false, reason: "body broken off" }),
+      );
     });
   }
 
@@ -95,17 +102,17 @@ export class BodyReader {
   }
 
   #start(expire: () => void): Reading {
-    const reading = { deadline: performance.now() + this.#limits.timeoutMs, expire };
+    const reading = { lastTick: this.#tick + TICKS, expire };
     this.#readings.add(reading);
-    this.#sweeper ??= setInterval(() => this.#sweep(), Math.min(1000, this.#limits.timeoutMs / 4));
+    this.#clock ??= setInterval(() => this.#onTick(), this.#limits.timeoutMs / TICKS);
     return reading;
   }
 
-  /** Ends the readings that are due; a set keeps them in the order of their deadlines. */
-  #sweep(): void {
-    const now = performance.now();
+  /** Ends the readings that are due; a set keeps them in the order of their last ticks. */
+  #onTick(): void {
+    this.#tick++;
     for (const reading of this.#readings) {
-      if (reading.deadline > now) break;
+      if (reading.lastTick >= this.#tick) break;
       this.#readings.delete(reading);
       reading.expire();
     }

@@ -5,7 +5,8 @@
  * vol. 3, §6.4, algorithm R), so that it never degrades. 16.4 bytes a slot, and the operating system
  * gives the pages when they are first used.
  *
- * Fingerprints must be keyed hashes: then nobody can build two that collide or crowd a bucket.
+ * A fingerprint is given as its low and its high word (unsigned 32 bits each). It must be a keyed hash:
+ * then nobody can build two that collide or crowd a bucket.
  */
 
 /** Slots of fingerprints and an index over them. Which slot is reused when is up to the caller. */
@@ -24,9 +25,8 @@ export class FingerprintTable {
     this.#mask = places - 1;
   }
 
-  /** Whether a fingerprint (8 bytes) is in the set. */
-  has(fingerprint: Uint8Array): boolean {
-    const low = word(fingerprint, 0), high = word(fingerprint, 4);
+  /** Whether a fingerprint is in the set. */
+  has(low: number, high: number): boolean {
     for (let place = low & this.#mask;; place = (place + 1) & this.#mask) {
       const slot = (this.#index[place] ?? 0) - 1;
       if (slot < 0) return false;
@@ -35,10 +35,9 @@ export class FingerprintTable {
   }
 
   /** Puts a fingerprint into a slot that is free. */
-  put(slot: number, fingerprint: Uint8Array): void {
-    const low = word(fingerprint, 0);
+  put(slot: number, low: number, high: number): void {
     this.#words[2 * slot] = low;
-    this.#words[2 * slot + 1] = word(fingerprint, 4);
+    this.#words[2 * slot + 1] = high;
     let place = low & this.#mask;
     while (this.#index[place] !== 0) place = (place + 1) & this.#mask;
     this.#index[place] = slot + 1;
@@ -59,9 +58,4 @@ export class FingerprintTable {
     }
     this.#index[hole] = 0;
   }
-}
-
-function word(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] ?? 0) | (bytes[at + 1] ?? 0) << 8 | (bytes[at + 2] ?? 0) << 16 |
-    (bytes[at + 3] ?? 0) << 24) >>> 0;
 }

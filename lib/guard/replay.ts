@@ -21,11 +21,10 @@ export interface ReplayCapacities {
   readonly entry: number;
 }
 
-/** Fingerprints (8 bytes, keyed) of a request's four nonces. */
-export interface RequestFingerprints {
-  readonly window: readonly Uint8Array[];
-  readonly entry: Uint8Array;
-}
+/** Words of a request's fingerprints: low and high word of `id`, `check`, `ts`, `entry`. */
+export const FINGERPRINT_WORDS = 8;
+/** Where the words of `entry` begin. */
+const ENTRY_AT = 6;
 
 /** What the guard says of a request; `crowded` when it had to forget something too early. */
 export type ReplayVerdict = "fresh" | "fresh, crowded" | "seen";
@@ -45,24 +44,24 @@ export class ReplayGuard {
   /**
    * Whether a request is new; if so it is remembered in the same step, so that of any number of
    * copies exactly one is fresh.
+   *
+   * @param words fingerprints of its nonces, {@link FINGERPRINT_WORDS} words
    */
   admit(
-    request: RequestFingerprints,
-    time: { nowSeconds: number; expiresAtSeconds: number },
+    words: Uint32Array,
+    { nowSeconds, expiresAtSeconds }: { nowSeconds: number; expiresAtSeconds: number },
   ): ReplayVerdict {
-    this.#window.dropExpired(time.nowSeconds);
-    const { window, entry } = request;
-    if (this.#isSeen(entry) || window.some((nonce) => this.#isSeen(nonce))) return "seen";
-    let crowded = false;
-    for (const nonce of window) {
-      if (!this.#window.add(nonce, time.expiresAtSeconds)) crowded = true;
+    this.#window.dropExpired(nowSeconds);
+    for (let at = 0; at < FINGERPRINT_WORDS; at += 2) {
+      const low = words[at] ?? 0, high = words[at + 1] ?? 0;
+      if (this.#entries.has(low, high) || this.#window.has(low, high)) return "seen";
     }
-    this.#entries.add(entry);
+    let crowded = false;
+    for (let at = 0; at < ENTRY_AT; at += 2) {
+      if (!this.#window.add(words[at] ?? 0, words[at + 1] ?? 0, expiresAtSeconds)) crowded = true;
+    }
+    this.#entries.add(words[ENTRY_AT] ?? 0, words[ENTRY_AT + 1] ?? 0);
     return crowded ? "fresh, crowded" : "fresh";
-  }
-
-  #isSeen(nonce: Uint8Array): boolean {
-    return this.#window.has(nonce) || this.#entries.has(nonce);
   }
 }
 
@@ -77,14 +76,14 @@ class RecentSet {
     this.#capacity = capacity;
   }
 
-  has(fingerprint: Uint8Array): boolean {
-    return this.#table.has(fingerprint);
+  has(low: number, high: number): boolean {
+    return this.#table.has(low, high);
   }
 
-  add(fingerprint: Uint8Array): void {
+  add(low: number, high: number): void {
     const slot = this.#count % this.#capacity;
     if (this.#count >= this.#capacity) this.#table.remove(slot);
-    this.#table.put(slot, fingerprint);
+    this.#table.put(slot, low, high);
     this.#count++;
   }
 }
@@ -110,18 +109,18 @@ class ExpiringSet {
     this.#next = new Int32Array(capacity);
   }
 
-  has(fingerprint: Uint8Array): boolean {
-    return this.#table.has(fingerprint);
+  has(low: number, high: number): boolean {
+    return this.#table.has(low, high);
   }
 
   /** @returns false when something that has not expired had to go: what expires first. */
-  add(fingerprint: Uint8Array, expiresAtSeconds: number): boolean {
+  add(low: number, high: number, expiresAtSeconds: number): boolean {
     const full = this.#headOfFree < 0 && this.#used === this.#capacity;
     if (full) this.#dropOneEarliest();
     let slot = this.#headOfFree;
     if (slot >= 0) this.#headOfFree = this.#next[slot] ?? -1;
     else slot = this.#used++;
-    this.#table.put(slot, fingerprint);
+    this.#table.put(slot, low, high);
     this.#next[slot] = this.#headOfSecond.get(expiresAtSeconds) ?? -1;
     this.#headOfSecond.set(expiresAtSeconds, slot);
     this.#earliest = Math.min(this.#earliest, expiresAtSeconds);

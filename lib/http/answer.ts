@@ -3,18 +3,17 @@
  * The way of a request from its body to the sealed answer: parse, find the sender, verify, remember,
  * call, seal. One direction; every other end of the way is a reason for the log. Knows no HTTP.
  */
-import type { Box, SharedKey } from "../crypto/box.ts";
+import { type Box, NONCE_BYTES, type SharedKey, type ShortHashKey } from "../crypto/box.ts";
 import type { NonceMark } from "../crypto/nonce_mark.ts";
 import type { CallRefusal, FunctionRegistry } from "../functions/registry.ts";
-import type { ReplayGuard } from "../guard/replay.ts";
+import { FINGERPRINT_WORDS, type ReplayGuard } from "../guard/replay.ts";
 import type { Keyring } from "../keyring/keyring.ts";
 import type { SenderFinder } from "../keyring/sender.ts";
 import {
   encodeResponse,
   encodeResult,
-  nonceOf,
   type ParseRefusal,
-  parseRequest,
+  RequestParser,
   type SealedRequest,
   VALUE_NAMES,
   type VerifyRefusal,
@@ -67,11 +66,15 @@ export interface AnswerParts {
 export class Answerer {
   readonly #parts: AnswerParts;
   readonly #clock: () => number;
-  readonly #fingerprintKey = crypto.getRandomValues(new Uint8Array(16));
+  readonly #parser = new RequestParser();
+  readonly #fingerprintKey: ShortHashKey;
+  /** Of the request that is being admitted. */
+  readonly #fingerprints = new Uint32Array(FINGERPRINT_WORDS);
 
   constructor(parts: AnswerParts) {
     this.#parts = parts;
     this.#clock = parts.clock ?? Date.now;
+    this.#fingerprintKey = parts.box.keepShortHashKey(crypto.getRandomValues(new Uint8Array(16)));
   }
 
   /** Answers the request in a body that came from an address. */
@@ -98,7 +101,7 @@ export class Answerer {
     address: string,
   ): { ok: true; functionName: string; key: SharedKey } | { ok: false; reason: Refusal } {
     const { keyring, senders, nonceMark, replayGuard, requestTtlSeconds, events } = this.#parts;
-    const parsed = parseRequest(body);
+    const parsed = this.#parser.parse(body);
     if (!parsed.ok) return parsed;
     const sealed = parsed.request;
     const sender = senders.find(sealed, address);
@@ -114,7 +117,8 @@ export class Answerer {
     });
     if (!verified.ok) return verified;
     const { functionName, expiresAtSeconds } = verified.request;
-    const verdict = replayGuard.admit(this.#fingerprints(sealed), { nowSeconds, expiresAtSeconds });
+    this.#computeFingerprints(sealed);
+    const verdict = replayGuard.admit(this.#fingerprints, { nowSeconds, expiresAtSeconds });
     if (verdict === "seen") return { ok: false, reason: "seen before" };
     if (verdict === "fresh, crowded") events.onCrowded();
     senders.remember(address, sender.key);
@@ -122,9 +126,14 @@ export class Answerer {
     return { ok: true, functionName, key: sender.key };
   }
 
-  #fingerprints(sealed: SealedRequest): { window: Uint8Array[]; entry: Uint8Array } {
-    const of = (value: Uint8Array): Uint8Array =>
-      this.#parts.box.shortHash(this.#fingerprintKey, nonceOf(value));
-    return { window: [of(sealed.id), of(sealed.check), of(sealed.ts)], entry: of(sealed.entry) };
+  #computeFingerprints(sealed: SealedRequest): void {
+    const out = this.#fingerprints;
+    for (let i = 0; i < VALUE_NAMES.length; i++) {
+      const data = sealed[VALUE_NAMES[i] ?? "id"];
+      this.#parts.box.shortHash(this.#fingerprintKey, { data, length: NONCE_BYTES }, {
+        out,
+        at: 2 * i,
+      });
+    }
   }
 }

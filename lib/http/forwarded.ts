@@ -25,7 +25,7 @@ export function originOf(headers: Headers, peerAddress: string, proxy: ProxySett
   const protocol = trustedValue(headers, "x-forwarded-proto", proxy.forwardedProto);
   const forwardedFor = trustedValue(headers, "x-forwarded-for", proxy.forwardedFor);
   return {
-    address: parseAddress(forwardedFor) ?? parseAddress(peerAddress) ?? "unknown",
+    address: parseAddress(forwardedFor) ?? withoutMapping(peerAddress),
     ...(host === undefined ? {} : { host }),
     ...(port === undefined ? {} : { port }),
     ...(prefix === undefined ? {} : { prefix }),
@@ -49,7 +49,10 @@ function parseAddress(text: string | undefined): string | undefined {
   const unquoted = text.replace(/^"(.*)"$/, "$1");
   const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(unquoted)?.[1] ??
     /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(unquoted)?.[1] ?? unquoted;
-  if (isIP(bare) === 0) return undefined;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1];
-  return mapped ?? bare.toLowerCase();
+  return isIP(bare) === 0 ? undefined : withoutMapping(bare.toLowerCase());
+}
+
+/** An IPv4 address that arrived through an IPv6 socket is still an IPv4 address. */
+function withoutMapping(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }

@@ -3,7 +3,6 @@
  * What is registered now, in memory: the shared key of each client with this server, computed once,
  * and a keyed digest of each secret. Reads no files (store.ts) and knows no senders (sender.ts).
  */
-import { Buffer } from "node:buffer";
 import { timingSafeEqual } from "node:crypto";
 import type { Box, SharedKey } from "../crypto/box.ts";
 import type { PrivateKey } from "../crypto/keys.ts";
@@ -46,8 +45,8 @@ export class Keyring {
    */
   isRegisteredSecret(secret: Uint8Array): boolean {
     const digest = this.#box.hash(this.#digestKey, secret);
-    const candidates = this.#digests.get(indexOf(digest)) ?? [];
-    return candidates.some((candidate) => timingSafeEqual(candidate, digest));
+    const candidates = this.#digests.get(indexOf(digest));
+    return candidates?.some((candidate) => timingSafeEqual(candidate, digest)) ?? false;
   }
 
   #addSecret(secret: Uint8Array): void {
@@ -59,5 +58,7 @@ export class Keyring {
 
 /** The first 48 bits of a digest as a number. */
 function indexOf(digest: Uint8Array): number {
-  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).readUIntBE(0, 6);
+  let index = 0;
+  for (let i = 0; i < 6; i++) index = index * 256 + (digest[i] ?? 0);
+  return index;
 }

@@ -11,9 +11,11 @@ import type { Keyring } from "./keyring.ts";
 /** Addresses whose last key is kept; the one unused for longest goes first. */
 const MAX_ADDRESSES = 10_000;
 
-/** A request that authenticated, and the key for the answer. */
+/** A request that authenticated. */
 export interface Sender {
+  /** The key for the answer. */
   readonly key: SharedKey;
+  /** Valid until the next search. */
   readonly opened: OpenedRequest;
 }
 
@@ -55,12 +57,11 @@ export class SenderFinder {
   }
 
   #open(key: SharedKey, request: SealedRequest): OpenedRequest | undefined {
-    const check = this.#box.open(key, request.check);
-    if (check === undefined) return undefined;
-    const id = this.#box.open(key, request.id);
-    const ts = this.#box.open(key, request.ts);
-    const entry = this.#box.open(key, request.entry);
-    if (id === undefined || ts === undefined || entry === undefined) return undefined;
+    const [check, id, ts, entry] =
+      this.#box.openAll(key, [request.check, request.id, request.ts, request.entry]) ?? [];
+    if (check === undefined || id === undefined || ts === undefined || entry === undefined) {
+      return undefined;
+    }
     return { id, check, ts, entry };
   }
 }
