@@ -15,7 +15,7 @@ export const appendclient: Command = {
   summary: "register a client's public key; prints its secret",
   details: `PUBKEY is the content of the client's NAME.pub: 44 base64 characters.
 The client needs the two values that are printed; the secret is shown only this once.
-A running server has to be started again to know the client.
+Restart a running server, so that it knows the client.
 
   --json                 prints one object: secret, server_public_key, file
 ${CONFIG_DETAILS}`,

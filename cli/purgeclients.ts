@@ -14,8 +14,8 @@ export const purgeclients: Command = {
   usage: "purgeclients [--yes] [--config F]",
   summary: "remove every client's key and secret",
   details:
-    `Every client has to be registered anew afterwards. A running server has to be started again to
-forget them.
+    `Every client has to be registered anew afterwards. Restart a running server, so that it forgets
+them.
 
   --yes                  does not ask
 ${CONFIG_DETAILS}`,
