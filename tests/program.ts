@@ -63,6 +63,13 @@ export async function mspOk(args: readonly string[], options: RunOptions): Promi
   return outcome.out;
 }
 
+/** How to start a server. */
+export interface ServerOptions extends RunOptions {
+  readonly args?: readonly string[];
+  /** How many files it may have open. */
+  readonly openFiles?: number;
+}
+
 /** A server of the program, in a process of its own. */
 export class ServerProcess {
   readonly #process: Deno.ChildProcess;
@@ -84,10 +91,15 @@ export class ServerProcess {
   }
 
   /** Starts a server on a free port and waits until it is ready. */
-  static async start(options: RunOptions & { args?: readonly string[] }): Promise<ServerProcess> {
-    const [command = "", ...args] = PROGRAM;
-    const process = new Deno.Command(command, {
-      args: [...args, "serve", "--host", "127.0.0.1", "--port", "0", ...options.args ?? []],
+  static async start(options: ServerOptions): Promise<ServerProcess> {
+    const { openFiles, args = [] } = options;
+    // The shell becomes the program, so that signals reach it.
+    const limit = openFiles === undefined
+      ? []
+      : ["bash", "-c", `ulimit -n ${openFiles}; exec "$@"`, "bash"];
+    const line = [...limit, ...PROGRAM, "serve", "--host", "127.0.0.1", "--port", "0", ...args];
+    const process = new Deno.Command(line[0] ?? "", {
+      args: line.slice(1),
       cwd: options.cwd,
       env: { ...options.env, NO_COLOR: "1" },
       stdin: "null",
@@ -125,15 +137,18 @@ export class ServerProcess {
     return this.#process.pid;
   }
 
-  /** Waits until something is true of the output; fails when the program ends before. */
+  /** Waits until something is true of the output; fails when the program ends before, or after 20 s. */
   async waitFor(condition: () => boolean, what: string): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((resolve, reject) => {
+      const fail = (): void => reject(new Error(`no ${what}; standard error:\n${this.#err}`));
+      timer = setTimeout(fail, 20_000);
       this.#onText = () => {
         if (condition()) resolve();
-        else if (this.#isOver) reject(new Error(`no ${what}; standard error:\n${this.#err}`));
+        else if (this.#isOver) fail();
       };
       this.#onText();
-    });
+    }).finally(() => clearTimeout(timer));
     this.#onText = () => {};
   }
 

@@ -30,6 +30,11 @@ export class SenderFinder {
     this.#keyring = keyring;
   }
 
+  /** How many addresses have a last key. */
+  get addressCount(): number {
+    return this.#lastKeys.size;
+  }
+
   /** The registered sender of a request, or `undefined` for a stranger (or a tampered value). */
   find(request: SealedRequest, address: string): Sender | undefined {
     const lastKey = this.#lastKeys.get(address);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { sealRequest, sealValue, type TestClient } from "../endpoint.ts";
+import { FORWARDED_ADDRESSES } from "../forwarded_addresses.ts";
 import { IS_COMPILED, msp, ServerProcess, TempFolder } from "../program.ts";
 import { RawConnection, rawRequest } from "../raw_http.ts";
 import { callServer, postTo, registerClient } from "../registered.ts";
@@ -304,6 +305,72 @@ Deno.test("a new address is logged once, and the client's address is taken from 
     [, address],
   ) => address);
   assert.deepEqual(addresses, ["198.51.100.1", "2001:db8::7", "127.0.0.1"]);
+});
+
+Deno.test("the address in the log is the one that ProxyFix takes", async () => {
+  for (const trusted of [0, 1, 2, 3]) {
+    const rows = FORWARDED_ADDRESSES.filter((row) => row.trusted === trusted);
+    assert.ok(rows.length > 0 && rows.length < 20, "the log lists 20 refused requests a second");
+    await using folder = await TempFolder.make();
+    await folder.write("config/config.ini", `[Proxy]\nForwardFor=${trusted}\n`);
+    await using server = await ServerProcess.start({ cwd: folder.path });
+    for (const { header } of rows) {
+      const line = header === undefined ? "" : `X-Forwarded-For: ${header}\r\n`;
+      const text = `${JSON_HEAD}${line}Content-Length: 2\r\n\r\n{}`;
+      assert.equal(await rawRequest(server.port, text), REFUSAL);
+    }
+    const pattern = /Refused a request from (\S+):/g;
+    await server.waitFor(() => server.err.match(pattern)?.length === rows.length, "all refusals");
+    const addresses = [...server.err.matchAll(pattern)].map(([, address]) => address);
+    assert.deepEqual(addresses, rows.map(({ address }) => address ?? "127.0.0.1"));
+  }
+});
+
+Deno.test("at level DEBUG the log shows what trusted proxies said of a request", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write(
+    "config/config.ini",
+    "[Proxy]\nForwardHost=1\nForwardPort=1\nForwardPrefix=1\nForwardProto=1\n",
+  );
+  const client = await registerClient(folder);
+  const env = { MSP_LOGLEVEL: "DEBUG" };
+  await using server = await ServerProcess.start({ cwd: folder.path, env });
+  await callServer(server.url, client, "time_test", {
+    "x-forwarded-host": "evil.example, msp.example",
+    "x-forwarded-port": "443",
+    "x-forwarded-proto": "https",
+  });
+  await server.waitForLog(
+    /DEBUG requests: Answered a request from 127\.0\.0\.1; forwarded proto, host, port, prefix: https msp\.example 443 -\n/,
+  );
+});
+
+Deno.test("out of file descriptors the server waits, and answers again when there are some", async () => {
+  await using folder = await TempFolder.make();
+  const client = await registerClient(folder);
+  await using server = await ServerProcess.start({ cwd: folder.path, openFiles: 64 });
+  const connections: RawConnection[] = [];
+  for (let i = 0; i < 100; i++) connections.push(await RawConnection.open(server.port));
+  for (const connection of connections) connection[Symbol.dispose]();
+  const answers = [];
+  for (let i = 0; i < 50 && answers.length === 0; i++) {
+    const answer = await callServer(server.url, client, "time_test").catch(() => undefined);
+    if (typeof answer === "string") answers.push(answer);
+    else await server.waitForLog(/Listening again/);
+  }
+  assert.match(answers[0] ?? "", /^It is currently/);
+});
+
+Deno.test("a server.pub that does not belong to server.key is a warning", async () => {
+  await using folder = await TempFolder.make();
+  await registerClient(folder);
+  await folder.write("sec/server.pub", await folder.read("client.pub"));
+  await using server = await ServerProcess.start({ cwd: folder.path });
+  assert.match(
+    server.err,
+    /WARNING server: sec\/server\.pub: is not the public key of server\.key/,
+  );
+  assert.notEqual(server.publicKeyBase64, await folder.read("client.pub"));
 });
 
 Deno.test("IPv6: listens on ::1 and says so", async () => {
