@@ -350,7 +350,12 @@ Deno.test("out of file descriptors the server waits, and answers again when ther
   const client = await registerClient(folder);
   await using server = await ServerProcess.start({ cwd: folder.path, openFiles: 64 });
   const connections: RawConnection[] = [];
-  for (let i = 0; i < 100; i++) connections.push(await RawConnection.open(server.port));
+  for (let i = 0; i < 100; i++) {
+    const connection = await RawConnection.open(server.port).catch(() => undefined);
+    if (connection === undefined) break;
+    connections.push(connection);
+  }
+  assert.ok(connections.length > 20, `${connections.length} connections`);
   for (const connection of connections) connection[Symbol.dispose]();
   const answers = [];
   for (let i = 0; i < 50 && answers.length === 0; i++) {
