@@ -14,14 +14,18 @@ import { ensureConfig, ensureModules, ensureStore, type ServerPaths } from "./fi
 import { FunctionRegistry, loadFunctions } from "./functions/registry.ts";
 import { AddressBook } from "./guard/addresses.ts";
 import { BodyReader } from "./guard/body.ts";
+import { WorkBudget } from "./guard/budget.ts";
+import { FailureCounter } from "./guard/failures.ts";
 import { ReplayGuard } from "./guard/replay.ts";
 import { Answerer } from "./http/answer.ts";
 import { createEndpoint, type Endpoint } from "./http/endpoint.ts";
 import { Listener } from "./http/listener.ts";
 import { RequestLog } from "./http/request_log.ts";
 import { Keyring } from "./keyring/keyring.ts";
+import { loadKeys } from "./keyring/loading.ts";
 import { SenderFinder } from "./keyring/sender.ts";
-import { checkServerPublicKey, readStore } from "./keyring/store.ts";
+import { SenderSearch } from "./keyring/search.ts";
+import { checkServerPublicKey, readStore, type StoreFault } from "./keyring/store.ts";
 import { closeLog, FAILURE_CATEGORY, logger, type LogSettings, openLog } from "./log.ts";
 
 /** How to start a server. */
@@ -117,12 +121,20 @@ interface EndpointSources {
 
 async function buildEndpoint(sources: EndpointSources): Promise<Endpoint> {
   const { paths, settings, pair, requestLog } = sources;
-  const [box, keyring] = await loadKeyring(settings, pair);
+  const box = await Box.load();
+  const keyring = new Keyring(box, pair.privateKey);
+  const search = new SenderSearch(keyring, new WorkBudget(settings.limits.searchPercent / 100));
+  await loadKeyring({ keyring, search, settings, pair });
   const addresses = new AddressBook(settings.ipAddressTtlSeconds);
   const answerer = new Answerer({
     box,
     keyring,
-    senders: new SenderFinder(box, keyring),
+    senders: new SenderFinder({
+      box,
+      keyring,
+      search,
+      failures: new FailureCounter(settings.limits.failuresPerMinute),
+    }),
     nonceMark: new NonceMark(box, pair.privateKey),
     replayGuard: new ReplayGuard(),
     registry: await loadRegistry(paths),
@@ -143,22 +155,32 @@ async function buildEndpoint(sources: EndpointSources): Promise<Endpoint> {
   });
 }
 
-async function loadKeyring(settings: Settings, pair: KeyPair): Promise<[Box, Keyring]> {
-  const content = await readStore(settings.store);
-  const box = await Box.load();
-  const keyring = new Keyring(box, pair.privateKey, content);
+interface KeyringSources {
+  readonly keyring: Keyring;
+  readonly search: SenderSearch;
+  readonly settings: Settings;
+  readonly pair: KeyPair;
+}
+
+async function loadKeyring({ keyring, search, settings, pair }: KeyringSources): Promise<void> {
+  const { clients, secrets, faults } = await readStore(settings.store);
+  const warn = ({ path, state }: StoreFault): void =>
+    log.warning("{path}: {state}", { path, state });
+  faults.forEach(warn);
   const mismatch = await checkServerPublicKey(settings.store, pair.publicKey);
-  const faults = [
-    ...content.faults,
-    ...keyring.faults,
-    ...mismatch === undefined ? [] : [mismatch],
-  ];
-  for (const { path, state } of faults) log.warning("{path}: {state}", { path, state });
-  log.info("Registered client keys: {keys}, secrets: {secrets}", {
-    keys: keyring.sharedKeys.length,
-    secrets: keyring.secretCount,
+  if (mismatch !== undefined) warn(mismatch);
+  for (const secret of secrets) keyring.addSecret(secret);
+  search.isLoading = true;
+  loadKeys(keyring, clients, {
+    onFault: warn,
+    onDone(): void {
+      search.isLoading = false;
+      log.info("Registered client keys: {keys}, secrets: {secrets}", {
+        keys: keyring.size,
+        secrets: keyring.secretCount,
+      });
+    },
   });
-  return [box, keyring];
 }
 
 async function loadRegistry(paths: ServerPaths): Promise<FunctionRegistry> {

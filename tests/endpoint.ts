@@ -11,10 +11,13 @@ import type { PrivateKey, PublicKey, SecretHex } from "../lib/crypto/keys.ts";
 import { NonceMark } from "../lib/crypto/nonce_mark.ts";
 import { type EntryCall, FunctionRegistry } from "../lib/functions/registry.ts";
 import { BodyReader } from "../lib/guard/body.ts";
+import { WorkBudget } from "../lib/guard/budget.ts";
+import { FailureCounter } from "../lib/guard/failures.ts";
 import { ReplayGuard } from "../lib/guard/replay.ts";
 import { Answerer } from "../lib/http/answer.ts";
 import { createEndpoint, type Endpoint } from "../lib/http/endpoint.ts";
 import { Keyring } from "../lib/keyring/keyring.ts";
+import { SenderSearch } from "../lib/keyring/search.ts";
 import { SenderFinder } from "../lib/keyring/sender.ts";
 
 /** What an endpoint of a test knows. */
@@ -30,15 +33,18 @@ export interface EndpointSetup {
 /** Builds an endpoint; `refusals` collects the reasons that went to the log. */
 export function makeEndpoint(setup: EndpointSetup): { endpoint: Endpoint; refusals: string[] } {
   const { box, serverPrivateKey, nowSeconds } = setup;
-  const keyring = new Keyring(box, serverPrivateKey, {
-    clients: setup.clients.map((publicKey, i) => ({ path: `client_${i + 1}.pub`, publicKey })),
-    secrets: setup.secrets as SecretHex[],
-    faults: [],
-  });
+  const keyring = new Keyring(box, serverPrivateKey);
+  for (const publicKey of setup.clients) keyring.addKey(publicKey);
+  for (const secret of setup.secrets) keyring.addSecret(secret as SecretHex);
   const answerer = new Answerer({
     box,
     keyring,
-    senders: new SenderFinder(box, keyring),
+    senders: new SenderFinder({
+      box,
+      keyring,
+      search: new SenderSearch(keyring, new WorkBudget(1)),
+      failures: new FailureCounter(1_000_000),
+    }),
     nonceMark: new NonceMark(box, serverPrivateKey),
     replayGuard: new ReplayGuard({ window: 3000, entry: 1000 }),
     registry: new FunctionRegistry(new Map(Object.entries(setup.functions))),

@@ -27,6 +27,14 @@ export interface ProxySettings {
   readonly forwardedProto: number;
 }
 
+/** What strangers may cost. */
+export interface LimitSettings {
+  /** Percent of one core for looking for senders among all keys. */
+  readonly searchPercent: number;
+  /** Strangers' requests a minute for which an address gets a search. */
+  readonly failuresPerMinute: number;
+}
+
 /** What config.ini says, complete and in range. */
 export interface Settings {
   readonly host: string;
@@ -35,6 +43,7 @@ export interface Settings {
   readonly requestTtlSeconds: number;
   readonly store: StorePaths;
   readonly proxy: ProxySettings;
+  readonly limits: LimitSettings;
 }
 
 /** Settings and what was odd about the file but does not stop the start. */
@@ -95,6 +104,13 @@ export const OPTIONS = {
   clientsFolder: option("Clients", "Keypath", "sec", PATH),
   register: option("Clients", "Register", "sec/clients.dev", PATH),
   requestTtl: option("Clients", "RequestTTL", 30, wholeNumber(" of seconds", 1, 86400)),
+  searchPercent: option("Limits", "SearchPercent", 25, wholeNumber(" of percent", 1, 100)),
+  failuresPerMinute: option(
+    "Limits",
+    "FailuresPerMinute",
+    20,
+    wholeNumber(" of requests", 1, 1_000_000),
+  ),
   forwardedFor: option("Proxy", "ForwardFor", 0, VALUES_COUNT),
   forwardedHost: option("Proxy", "ForwardHost", 0, VALUES_COUNT),
   forwardedPort: option("Proxy", "ForwardPort", 0, VALUES_COUNT),
@@ -147,6 +163,10 @@ export function settingsFrom({ options, faults }: IniFile, path: string): Settin
       forwardedPort: value(OPTIONS.forwardedPort),
       forwardedPrefix: value(OPTIONS.forwardedPrefix),
       forwardedProto: value(OPTIONS.forwardedProto),
+    },
+    limits: {
+      searchPercent: value(OPTIONS.searchPercent),
+      failuresPerMinute: value(OPTIONS.failuresPerMinute),
     },
   };
   const specs = Object.values(OPTIONS);

@@ -22,6 +22,12 @@ Register=sec/clients.dev
 # Seconds that the time in a request may differ from the server's
 RequestTTL=30
 
+[Limits]
+# Percent of one core for finding senders that were not heard from lately, and strangers
+SearchPercent=25
+# Requests of strangers a minute from one address (IPv6: one network) that are looked into
+FailuresPerMinute=20
+
 [Proxy]
 # How many values of each X-Forwarded-* header trusted proxies set; 0 ignores the header
 ForwardFor=0

@@ -114,9 +114,12 @@ export class Box {
     return undefined;
   }
 
-  /** Wipes a shared key and gives its place back; the handle must not be used any more. */
+  /**
+   * Wipes a shared key and gives its place back; the handle must not be used any more. What is left
+   * is random and not zero: nobody can seal under it.
+   */
   forget(key: SharedKey): void {
-    this.#sodium.HEAPU8.fill(0, key, key + KEY_BYTES);
+    crypto.getRandomValues(this.#sodium.HEAPU8.subarray(key, key + KEY_BYTES));
     this.#sodium._free(key);
   }
 
@@ -152,14 +155,19 @@ export class Box {
   }
 
   /**
-   * Index of the first of the keys under which the sealed value opens, or -1. Costs about 0.5 µs a
-   * key for a short value.
+   * Index of the first of the keys under which the sealed value opens, or -1. A key of 0 is none.
+   * Costs about 0.4 µs a key for a short value.
    */
-  findKey(keys: ArrayLike<SharedKey>, sealed: Uint8Array): number {
+  findKey(keys: Uint32Array, sealed: Uint8Array): number {
     if (sealed.length < SEAL_OVERHEAD) return -1;
     this.#load(sealed);
+    const { _crypto_box_open_easy_afternm } = this.#sodium;
+    const output = this.#output, nonce = this.#input, boxed = this.#input + NONCE_BYTES;
+    const length = sealed.length - NONCE_BYTES;
     for (let i = 0; i < keys.length; i++) {
-      if (this.#tryOpen(keys[i] as SharedKey, sealed.length)) return i;
+      const key = keys[i] ?? 0;
+      if (key === 0) continue;
+      if (_crypto_box_open_easy_afternm(output, boxed, length, 0, nonce, key) === 0) return i;
     }
     return -1;
   }

@@ -8,7 +8,7 @@ import type { NonceMark } from "../crypto/nonce_mark.ts";
 import type { CallRefusal, FunctionRegistry } from "../functions/registry.ts";
 import { FINGERPRINT_WORDS, type ReplayGuard } from "../guard/replay.ts";
 import type { Keyring } from "../keyring/keyring.ts";
-import type { SenderFinder } from "../keyring/sender.ts";
+import { copyRequest, type Sender, type SenderFinder } from "../keyring/sender.ts";
 import {
   encodeResponse,
   encodeResult,
@@ -24,6 +24,7 @@ import {
 export type Refusal =
   | ParseRefusal
   | "unknown sender or tampered value"
+  | "too many requests of strangers"
   | "a value was sealed by this server"
   | VerifyRefusal
   | "seen before"
@@ -79,37 +80,50 @@ export class Answerer {
 
   /** Answers the request in a body that came from an address. */
   async answer(body: string, address: string): Promise<Answer> {
-    const admitted = this.#admit(body, address);
-    if (!admitted.ok) return admitted;
-    const { functionName, key } = admitted;
-    const result = await this.#parts.registry.call(functionName);
-    if (!result.ok) {
-      const { reason, error } = result;
-      // An unknown name is the sender's text, which stays out of the log.
-      return reason === "unknown function"
-        ? { ok: false, reason }
-        : { ok: false, reason, functionName, error };
-    }
-    const { box, nonceMark } = this.#parts;
-    const sealed = box.seal(key, nonceMark.make(), encodeResult(result.text));
-    return { ok: true, body: encodeResponse(sealed) };
-  }
-
-  /** Everything before the call, in one step of the event loop: copies cannot pass side by side. */
-  #admit(
-    body: string,
-    address: string,
-  ): { ok: true; functionName: string; key: SharedKey } | { ok: false; reason: Refusal } {
-    const { keyring, senders, nonceMark, replayGuard, requestTtlSeconds, events } = this.#parts;
+    const { senders } = this.#parts;
     const parsed = this.#parser.parse(body);
     if (!parsed.ok) return parsed;
-    const sealed = parsed.request;
-    const sender = senders.find(sealed, address);
+    let { request } = parsed;
+    let sender = senders.findLikely(request, address, this.#nowSeconds());
+    if (sender === undefined) {
+      // The search takes several turns of the event loop, in which the parser's buffer is reused.
+      request = copyRequest(request);
+      const slot = await senders.search(request.check, address, this.#nowSeconds());
+      if (slot === "busy") return { ok: false, reason: "too many requests of strangers" };
+      sender = slot === "none" ? undefined : senders.open(slot, request);
+    }
     if (sender === undefined) return { ok: false, reason: "unknown sender or tampered value" };
+    const admitted = this.#admit(request, sender, address);
+    return admitted.ok ? await this.#call(admitted.functionName, sender.key) : admitted;
+  }
+
+  async #call(functionName: string, key: SharedKey): Promise<Answer> {
+    const { box, nonceMark, registry } = this.#parts;
+    const result = await registry.call(functionName);
+    if (result.ok) {
+      const sealed = box.seal(key, nonceMark.make(), encodeResult(result.text));
+      return { ok: true, body: encodeResponse(sealed) };
+    }
+    const { reason, error } = result;
+    // An unknown name is the sender's text, which stays out of the log.
+    if (reason === "unknown function") return { ok: false, reason };
+    return { ok: false, reason, functionName, error };
+  }
+
+  /**
+   * Everything between the sender and the call, in one step of the event loop: copies of a request
+   * cannot pass side by side.
+   */
+  #admit(
+    sealed: SealedRequest,
+    sender: Sender,
+    address: string,
+  ): { ok: true; functionName: string } | { ok: false; reason: Refusal } {
+    const { keyring, senders, nonceMark, replayGuard, requestTtlSeconds, events } = this.#parts;
     if (VALUE_NAMES.some((name) => nonceMark.isOwn(sealed[name]))) {
       return { ok: false, reason: "a value was sealed by this server" };
     }
-    const nowSeconds = Math.floor(this.#clock() / 1000);
+    const nowSeconds = this.#nowSeconds();
     const verified = verifyRequest(sender.opened, {
       nowSeconds,
       requestTtlSeconds,
@@ -121,9 +135,13 @@ export class Answerer {
     const verdict = replayGuard.admit(this.#fingerprints, { nowSeconds, expiresAtSeconds });
     if (verdict === "seen") return { ok: false, reason: "seen before" };
     if (verdict === "fresh, crowded") events.onCrowded();
-    senders.remember(address, sender.key);
+    senders.remember(address, sender.slot, nowSeconds);
     events.onAuthenticated(address, nowSeconds);
-    return { ok: true, functionName, key: sender.key };
+    return { ok: true, functionName };
+  }
+
+  #nowSeconds(): number {
+    return Math.floor(this.#clock() / 1000);
   }
 
   #computeFingerprints(sealed: SealedRequest): void {

@@ -1,72 +1,193 @@
 /**
  * @module
  * Which registered key opened this? A request does not say who sent it (docs/protocol.md §3), so
- * keys are tried: first the one that was last used from the same address, then all. `check` is the
- * value to try, because it is the shortest; the others must then open under the same key.
+ * keys are tried. `check` is the value to try, because it is the shortest; the others must then open
+ * under the same key.
+ *
+ * First come the key that was last used from the same address and those that were used around it
+ * (clients behind one address take turns, mostly in the same order), at once. Whoever is not among
+ * them is looked for among all keys (search.ts).
  */
 import type { Box, SharedKey } from "../crypto/box.ts";
+import type { FailureCounter } from "../guard/failures.ts";
 import type { OpenedRequest, SealedRequest } from "../protocol/v1.ts";
-import type { Keyring } from "./keyring.ts";
+import type { Keyring, Slot } from "./keyring.ts";
+import type { SearchResult, SenderSearch } from "./search.ts";
 
-/** Addresses whose last key is kept; the one unused for longest goes first. */
+/** Addresses that are remembered; the one unused for longest goes first. */
 const MAX_ADDRESSES = 10_000;
+/** An address that was accepted within so many seconds is trusted with more of our time. */
+const TRUST_SECONDS = 3600;
+/** Keys that are tried at once, about 0.4 µs each, for a request from … */
+const TRIES = {
+  /** … an address that is trusted: as many clients may take turns there in any order. */
+  trusted: 256,
+  /** … an address that is trusted but fails a lot: enough where clients take turns in order. */
+  failing: 32,
+  /** … any other address: the latest, in case one of them has moved. */
+  other: 8,
+} as const;
+/** Keys that are collected before they are tried: most are found among the first few. */
+const FIRST_TRIES = 8;
 
 /** A request that authenticated. */
 export interface Sender {
+  readonly slot: Slot;
   /** The key for the answer. */
   readonly key: SharedKey;
   /** Valid until the next search. */
   readonly opened: OpenedRequest;
 }
 
-/** Finds senders, and remembers which key an address used. */
+/** What is known of an address from which requests were accepted. */
+interface AddressMemory {
+  lastSlot: Slot;
+  /** The key that was used next after the last one, the last time around; -1 when unknown. */
+  expected: Slot;
+  acceptedAtSeconds: number;
+}
+
+/** The parts of a finder. */
+export interface SenderFinderParts {
+  readonly box: Box;
+  readonly keyring: Keyring;
+  readonly search: SenderSearch;
+  readonly failures: FailureCounter;
+}
+
+/** Finds senders, and remembers which keys an address used. */
 export class SenderFinder {
-  readonly #box: Box;
-  readonly #keyring: Keyring;
-  readonly #lastKeys = new Map<string, SharedKey>();
+  readonly #parts: SenderFinderParts;
+  readonly #addresses = new Map<string, AddressMemory>();
+  readonly #candidates = new Uint32Array(TRIES.trusted);
+  readonly #candidateSlots = new Int32Array(TRIES.trusted);
 
-  constructor(box: Box, keyring: Keyring) {
-    this.#box = box;
-    this.#keyring = keyring;
+  constructor(parts: SenderFinderParts) {
+    this.#parts = parts;
   }
 
-  /** How many addresses have a last key. */
+  /** How many addresses are remembered. */
   get addressCount(): number {
-    return this.#lastKeys.size;
+    return this.#addresses.size;
   }
 
-  /** The registered sender of a request, or `undefined` for a stranger (or a tampered value). */
-  find(request: SealedRequest, address: string): Sender | undefined {
-    const lastKey = this.#lastKeys.get(address);
-    if (lastKey !== undefined) {
-      const opened = this.#open(lastKey, request);
-      if (opened !== undefined) return { key: lastKey, opened };
+  /** The sender of a request, if it is one of those that are likely from this address. */
+  findLikely(request: SealedRequest, address: string, nowSeconds: number): Sender | undefined {
+    const memory = this.#addresses.get(address);
+    if (memory !== undefined) {
+      const sender = this.open(memory.lastSlot, request);
+      if (sender !== undefined) return sender;
     }
-    const key =
-      this.#keyring.sharedKeys[this.#box.findKey(this.#keyring.sharedKeys, request.check)];
-    if (key === undefined) return undefined;
-    const opened = this.#open(key, request);
-    return opened === undefined ? undefined : { key, opened };
+    const slot = this.#tryLikely(
+      request.check,
+      this.#likelyCount(address, memory, nowSeconds),
+      memory,
+    );
+    return slot < 0 ? undefined : this.open(slot, request);
   }
 
-  /** Notes that an accepted request from this address used this key. */
-  remember(address: string, key: SharedKey): void {
-    if (this.#lastKeys.get(address) === key && this.#lastKeys.size < MAX_ADDRESSES) return;
-    this.#lastKeys.delete(address);
-    this.#lastKeys.set(address, key);
-    if (this.#lastKeys.size <= MAX_ADDRESSES) return;
-    for (const oldest of this.#lastKeys.keys()) {
-      this.#lastKeys.delete(oldest);
+  /**
+   * Looks for the sender among all keys.
+   *
+   * @param check the request's value, which must not change in the meantime
+   * @returns a slot for {@link SenderFinder.open}, "none" for a stranger, or "busy" when the address
+   * or all strangers together have used up their share of our time.
+   */
+  async search(check: Uint8Array, address: string, nowSeconds: number): Promise<SearchResult> {
+    const { search, failures } = this.#parts;
+    if (failures.isOverLimit(address, nowSeconds)) return "busy";
+    const isTrusted = this.#isTrusted(this.#addresses.get(address), nowSeconds);
+    const result = await search.find(check, isTrusted);
+    if (result === "none") failures.add(address, nowSeconds);
+    return result;
+  }
+
+  /** Opens a request under the key in a slot; `undefined` when any value does not open. */
+  open(slot: Slot, request: SealedRequest): Sender | undefined {
+    const { box, keyring } = this.#parts;
+    const key = keyring.keyAt(slot);
+    if (key === undefined) return undefined;
+    const [check, id, ts, entry] =
+      box.openAll(key, [request.check, request.id, request.ts, request.entry]) ?? [];
+    if (check === undefined || id === undefined || ts === undefined || entry === undefined) {
+      return undefined;
+    }
+    return { slot, key, opened: { id, check, ts, entry } };
+  }
+
+  /** Notes that a request from this address was accepted under the key in a slot. */
+  remember(address: string, slot: Slot, nowSeconds: number): void {
+    const { keyring } = this.#parts;
+    const expected = keyring.order.newerThan(slot);
+    keyring.touch(slot);
+    const memory = this.#addresses.get(address);
+    if (memory === undefined) {
+      this.#add(address, { lastSlot: slot, expected, acceptedAtSeconds: nowSeconds });
+    } else {
+      memory.lastSlot = slot;
+      if (expected >= 0) memory.expected = expected;
+      if (memory.acceptedAtSeconds === nowSeconds) return;
+      memory.acceptedAtSeconds = nowSeconds;
+      this.#addresses.delete(address);
+      this.#addresses.set(address, memory);
+    }
+  }
+
+  #add(address: string, memory: AddressMemory): void {
+    this.#addresses.set(address, memory);
+    if (this.#addresses.size <= MAX_ADDRESSES) return;
+    for (const oldest of this.#addresses.keys()) {
+      this.#addresses.delete(oldest);
       break;
     }
   }
 
-  #open(key: SharedKey, request: SealedRequest): OpenedRequest | undefined {
-    const [check, id, ts, entry] =
-      this.#box.openAll(key, [request.check, request.id, request.ts, request.entry]) ?? [];
-    if (check === undefined || id === undefined || ts === undefined || entry === undefined) {
-      return undefined;
-    }
-    return { id, check, ts, entry };
+  #isTrusted(memory: AddressMemory | undefined, nowSeconds: number): boolean {
+    return memory !== undefined && Math.abs(nowSeconds - memory.acceptedAtSeconds) <= TRUST_SECONDS;
   }
+
+  #likelyCount(address: string, memory: AddressMemory | undefined, nowSeconds: number): number {
+    if (!this.#isTrusted(memory, nowSeconds)) return TRIES.other;
+    return this.#parts.failures.isOverLimit(address, nowSeconds) ? TRIES.failing : TRIES.trusted;
+  }
+
+  /** Tries keys from the expected one outwards, in both directions of the order of use. */
+  #tryLikely(check: Uint8Array, count: number, memory: AddressMemory | undefined): number {
+    const { box, keyring } = this.#parts;
+    const { order } = keyring;
+    const isUsable = memory !== undefined && keyring.keyAt(memory.expected) !== undefined;
+    let newer = isUsable ? memory.expected : -1;
+    let older = isUsable ? order.olderThan(memory.expected) : order.newest;
+    let limit = Math.min(FIRST_TRIES, count);
+    for (let tried = 0; tried < count; limit = count) {
+      let found = 0;
+      while (tried + found < limit && (newer >= 0 || older >= 0)) {
+        if (newer >= 0) {
+          found = this.#collect(newer, found);
+          newer = order.newerThan(newer);
+        }
+        if (older >= 0 && tried + found < limit) {
+          found = this.#collect(older, found);
+          older = order.olderThan(older);
+        }
+      }
+      if (found === 0) return -1;
+      const index = box.findKey(this.#candidates.subarray(0, found), check);
+      if (index >= 0) return this.#candidateSlots[index] ?? -1;
+      tried += found;
+    }
+    return -1;
+  }
+
+  #collect(slot: Slot, at: number): number {
+    this.#candidates[at] = this.#parts.keyring.keyAt(slot) ?? 0;
+    this.#candidateSlots[at] = slot;
+    return at + 1;
+  }
+}
+
+/** A copy of a request, for use after its turn of the event loop. */
+export function copyRequest(request: SealedRequest): SealedRequest {
+  const { id, check, ts, entry } = request;
+  return { id: id.slice(), check: check.slice(), ts: ts.slice(), entry: entry.slice() };
 }

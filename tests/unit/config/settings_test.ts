@@ -39,6 +39,7 @@ Deno.test("settingsFrom() reads the original's file, with defaults for what it l
       forwardedPrefix: 0,
       forwardedProto: 2,
     },
+    limits: { searchPercent: 25, failuresPerMinute: 20 },
   });
 });
 

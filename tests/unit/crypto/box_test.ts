@@ -36,7 +36,7 @@ Deno.test("Box.open() takes values shorter than nonce and tag for what they are"
   const key = derive(generateKeyPair().publicKey);
   for (let length = 0; length < 40; length++) {
     assert.equal(box.open(key, new Uint8Array(length)), undefined);
-    assert.equal(box.findKey([key], new Uint8Array(length)), -1);
+    assert.equal(box.findKey(Uint32Array.of(key), new Uint8Array(length)), -1);
   }
 });
 
@@ -77,10 +77,19 @@ Deno.test("Box.findKey() finds the sender among many, as tweetnacl sees it, and 
   const stranger = new ClientBox(generateKeyPair().privateKey, server.publicKey);
   for (const [index, { privateKey }] of clients.entries()) {
     const sealed = new ClientBox(privateKey, server.publicKey).seal(new Uint8Array(4));
-    assert.equal(box.findKey(keys, sealed), index);
-    assert.equal(box.findKey(keys.toSpliced(index, 1), sealed), -1);
+    assert.equal(box.findKey(Uint32Array.from(keys), sealed), index);
+    assert.equal(box.findKey(Uint32Array.from(keys.toSpliced(index, 1)), sealed), -1);
   }
-  assert.equal(box.findKey(keys, stranger.seal(new Uint8Array(4))), -1);
+  assert.equal(box.findKey(Uint32Array.from(keys), stranger.seal(new Uint8Array(4))), -1);
+});
+
+Deno.test("Box.findKey() takes a key of 0 for none, not for a key of zeros", () => {
+  const nonce = nacl.randomBytes(24);
+  const sealed = new Uint8Array([
+    ...nonce,
+    ...nacl.secretbox(new Uint8Array(4), nonce, new Uint8Array(32)),
+  ]);
+  assert.equal(box.findKey(Uint32Array.of(0, 0), sealed), -1);
 });
 
 Deno.test("Box.forget() leaves no usable key behind", () => {
@@ -90,6 +99,9 @@ Deno.test("Box.forget() leaves no usable key behind", () => {
   assert.ok(box.open(key, sealed) !== undefined);
   box.forget(key);
   assert.equal(box.open(key, sealed), undefined);
+  const nonce = nacl.randomBytes(24);
+  const zeros = nacl.secretbox(new Uint8Array(4), nonce, new Uint8Array(32));
+  assert.equal(box.open(key, new Uint8Array([...nonce, ...zeros])), undefined, "no key of zeros");
 });
 
 /** RFC 7748 §6.1 and https://cr.yp.to/ecdh.html#validate: every point of low order, in each of its forms. */

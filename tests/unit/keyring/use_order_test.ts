@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { UseOrder } from "../../../lib/keyring/use_order.ts";
+
+function list(order: UseOrder): number[] {
+  const slots: number[] = [];
+  for (let slot = order.newest; slot >= 0; slot = order.olderThan(slot)) slots.push(slot);
+  return slots;
+}
+
+Deno.test("UseOrder behaves like an array that moves what is used to its front", () => {
+  const step = fc.record({ slot: fc.nat(200), action: fc.constantFrom("touch", "toggle") });
+  fc.assert(fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
+    const order = new UseOrder();
+    let model: number[] = [];
+    for (const { slot, action } of steps) {
+      const isThere = model.includes(slot);
+      if (action === "touch" && isThere) {
+        order.touch(slot);
+        model = [slot, ...model.filter((other) => other !== slot)];
+      } else if (action === "toggle" && isThere) {
+        order.remove(slot);
+        model = model.filter((other) => other !== slot);
+      } else if (!isThere) {
+        order.append(slot);
+        model.push(slot);
+      }
+      assert.deepEqual(list(order), model);
+    }
+    for (const [i, slot] of model.entries()) {
+      assert.equal(order.newerThan(slot), model[i - 1] ?? -1);
+    }
+  }));
+});
