@@ -49,14 +49,24 @@ export class FunctionRegistry {
 
   /**
    * Calls a function. A string is the result as it is, anything else becomes JSON text (nothing at
-   * all becomes `null`). Never rejects.
+   * all becomes `null`). Neither throws nor rejects; not a promise when the function is not async,
+   * which saves a turn.
    */
-  async call(functionName: string): Promise<CallResult> {
+  call(functionName: string): CallResult | Promise<CallResult> {
     const entry = this.#functions.get(functionName);
     if (entry === undefined) return { ok: false, reason: "unknown function" };
     try {
       const started = entry();
-      if (!(started instanceof Promise)) return { ok: true, text: toText(started) };
+      return started instanceof Promise
+        ? this.#finish(started)
+        : { ok: true, text: toText(started) };
+    } catch (error) {
+      return { ok: false, reason: "function failed", error };
+    }
+  }
+
+  async #finish(started: Promise<unknown>): Promise<CallResult> {
+    try {
       const result = await this.#withinTime(started);
       if (result === TIMED_OUT) return { ok: false, reason: "function timed out" };
       return { ok: true, text: toText(result) };

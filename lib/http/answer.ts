@@ -5,7 +5,7 @@
  */
 import { type Box, NONCE_BYTES, type SharedKey, type ShortHashKey } from "../crypto/box.ts";
 import type { NonceMark } from "../crypto/nonce_mark.ts";
-import type { CallRefusal, FunctionRegistry } from "../functions/registry.ts";
+import type { CallRefusal, CallResult, FunctionRegistry } from "../functions/registry.ts";
 import { FINGERPRINT_WORDS, type ReplayGuard } from "../guard/replay.ts";
 import type { Keyring } from "../keyring/keyring.ts";
 import { copyRequest, type Sender, type SenderFinder } from "../keyring/sender.ts";
@@ -94,12 +94,14 @@ export class Answerer {
     }
     if (sender === undefined) return { ok: false, reason: "unknown sender or tampered value" };
     const admitted = this.#admit(request, sender, address);
-    return admitted.ok ? await this.#call(admitted.functionName, sender.key) : admitted;
+    if (!admitted.ok) return admitted;
+    const { functionName } = admitted;
+    const result = this.#parts.registry.call(functionName);
+    return this.#seal(result instanceof Promise ? await result : result, functionName, sender.key);
   }
 
-  async #call(functionName: string, key: SharedKey): Promise<Answer> {
-    const { box, nonceMark, registry } = this.#parts;
-    const result = await registry.call(functionName);
+  #seal(result: CallResult, functionName: string, key: SharedKey): Answer {
+    const { box, nonceMark } = this.#parts;
     if (result.ok) {
       const sealed = box.seal(key, nonceMark.make(), encodeResult(result.text));
       return { ok: true, body: encodeResponse(sealed) };

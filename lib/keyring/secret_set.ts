@@ -1,27 +1,32 @@
 /**
  * @module
- * The registered secrets, as keyed digests in flat arrays (40 bytes each). The time of a look-up
- * tells nothing of how much was right: what is looked up is a digest under a key that the sender
- * cannot know, and whole digests are compared in constant time.
+ * The registered secrets, as 128-bit fingerprints in flat arrays (24 bytes a secret). A fingerprint
+ * is SipHash-2-4 under two keys that are fresh in each process: whoever does not know the keys can
+ * neither aim at one nor learn from the time of a look-up how much of a secret was right; and the
+ * comparison of whole fingerprints takes constant time.
  */
-import { timingSafeEqual } from "node:crypto";
-import type { Box } from "../crypto/box.ts";
+import type { Box, ShortHashKey } from "../crypto/box.ts";
 
-const DIGEST_BYTES = 32;
+/** 32-bit words of a fingerprint. */
+const WORDS = 4;
 const FIRST_CAPACITY = 64;
 
-/** Digests with an index over them: open addressing, linear probing, at most half full. */
+/** Fingerprints with an index over them: open addressing, linear probing, at most half full. */
 export class SecretSet {
   readonly #box: Box;
-  /** Fresh in each process. */
-  readonly #key = crypto.getRandomValues(new Uint8Array(32));
-  #digests = new Uint8Array(FIRST_CAPACITY * DIGEST_BYTES);
-  /** Number of a digest + 1 at its place, 0 where empty; always a power of two. */
+  readonly #keys: readonly [ShortHashKey, ShortHashKey];
+  #fingerprints = new Uint32Array(FIRST_CAPACITY * WORDS);
+  /** Number of a fingerprint + 1 at its place, 0 where empty; the length is a power of two. */
   #index = new Uint32Array(2 * FIRST_CAPACITY);
   #size = 0;
+  /** Of the secret that is being looked up. */
+  readonly #wanted = new Uint32Array(WORDS);
 
   constructor(box: Box) {
     this.#box = box;
+    const freshKey = (): ShortHashKey =>
+      box.keepShortHashKey(crypto.getRandomValues(new Uint8Array(16)));
+    this.#keys = [freshKey(), freshKey()];
   }
 
   /** How many secrets are in the set. */
@@ -31,48 +36,45 @@ export class SecretSet {
 
   /** Adds a secret; a second time does nothing. */
   add(secret: Uint8Array): void {
-    const digest = this.#box.hash(this.#key, secret);
-    if (this.#find(digest)) return;
+    if (this.has(secret)) return;
     if (2 * (this.#size + 1) > this.#index.length) this.#grow();
-    this.#digests.set(digest, this.#size * DIGEST_BYTES);
+    this.#fingerprints.set(this.#wanted, this.#size * WORDS);
     this.#place(this.#size++);
   }
 
   /** Whether these bytes are a registered secret. */
   has(secret: Uint8Array): boolean {
-    return this.#find(this.#box.hash(this.#key, secret));
-  }
-
-  #find(digest: Uint8Array): boolean {
+    const part = { data: secret, length: secret.length };
+    this.#box.shortHash(this.#keys[0], part, { out: this.#wanted, at: 0 });
+    this.#box.shortHash(this.#keys[1], part, { out: this.#wanted, at: 2 });
     const mask = this.#index.length - 1;
-    for (let place = wordOf(digest) & mask;; place = (place + 1) & mask) {
+    for (let place = (this.#wanted[0] ?? 0) & mask;; place = (place + 1) & mask) {
       const number = (this.#index[place] ?? 0) - 1;
       if (number < 0) return false;
-      if (timingSafeEqual(this.#digest(number), digest)) return true;
+      if (this.#isWanted(number)) return true;
     }
   }
 
-  #digest(number: number): Uint8Array {
-    return this.#digests.subarray(number * DIGEST_BYTES, (number + 1) * DIGEST_BYTES);
+  #isWanted(number: number): boolean {
+    let difference = 0;
+    for (let i = 0; i < WORDS; i++) {
+      difference |= (this.#fingerprints[number * WORDS + i] ?? 0) ^ (this.#wanted[i] ?? 0);
+    }
+    return difference === 0;
   }
 
   #place(number: number): void {
     const mask = this.#index.length - 1;
-    let place = wordOf(this.#digest(number)) & mask;
+    let place = (this.#fingerprints[number * WORDS] ?? 0) & mask;
     while (this.#index[place] !== 0) place = (place + 1) & mask;
     this.#index[place] = number + 1;
   }
 
   #grow(): void {
-    const digests = new Uint8Array(2 * this.#digests.length);
-    digests.set(this.#digests);
-    this.#digests = digests;
+    const fingerprints = new Uint32Array(2 * this.#fingerprints.length);
+    fingerprints.set(this.#fingerprints);
+    this.#fingerprints = fingerprints;
     this.#index = new Uint32Array(2 * this.#index.length);
     for (let number = 0; number < this.#size; number++) this.#place(number);
   }
-}
-
-function wordOf(digest: Uint8Array): number {
-  return (digest[0] ?? 0) | (digest[1] ?? 0) << 8 | (digest[2] ?? 0) << 16 |
-    (digest[3] ?? 0) << 24;
 }
