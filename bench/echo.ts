@@ -1,6 +1,6 @@
 /**
  * @module
- * The yardstick: what the platform does at best with a body of the same size, parsed and answered.
+ * The yardstick: what the platform does at best with bodies of this size, parsed and written again.
  */
 const server = Deno.serve(
   { hostname: "127.0.0.1", port: 0, onListen: () => {} },

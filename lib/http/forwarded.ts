@@ -19,6 +19,7 @@ export interface Origin {
 
 /** Where a request comes from: the peer, corrected by the headers that are trusted. */
 export function originOf(headers: Headers, peerAddress: string, proxy: ProxySettings): Origin {
+  if (!isAnyTrusted(proxy)) return { address: withoutMapping(peerAddress) };
   const host = trustedValue(headers, "x-forwarded-host", proxy.forwardedHost);
   const port = trustedValue(headers, "x-forwarded-port", proxy.forwardedPort);
   const prefix = trustedValue(headers, "x-forwarded-prefix", proxy.forwardedPrefix);
@@ -31,6 +32,11 @@ export function originOf(headers: Headers, peerAddress: string, proxy: ProxySett
     ...(prefix === undefined ? {} : { prefix }),
     ...(protocol === undefined ? {} : { protocol }),
   };
+}
+
+function isAnyTrusted(proxy: ProxySettings): boolean {
+  return proxy.forwardedFor > 0 || proxy.forwardedHost > 0 || proxy.forwardedPort > 0 ||
+    proxy.forwardedPrefix > 0 || proxy.forwardedProto > 0;
 }
 
 function trustedValue(headers: Headers, name: string, trusted: number): string | undefined {

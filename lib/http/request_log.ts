@@ -16,11 +16,13 @@ export class RequestLog {
   readonly #refusals = new LineLimit({
     onLeftOut: (count) => log.warning("{count} more requests refused, not listed", { count }),
   });
+  /** The level does not change while the server runs. */
+  readonly #isDebugging = log.isEnabledFor("debug");
   readonly #crowds = new LineLimit({ onLeftOut: () => {}, linesPerSecond: 1 });
 
   /** A request that was answered; only for debugging. */
   answered({ address, protocol, host, port, prefix }: Origin): void {
-    if (!log.isEnabledFor("debug")) return;
+    if (!this.#isDebugging) return;
     const forwarded = [protocol, host, port, prefix].map((part) => part?.slice(0, 100) ?? "-");
     log.debug(
       "Answered a request from {address}; forwarded proto, host, port, prefix: {forwarded}",

@@ -22,6 +22,8 @@ export class Keyring {
   readonly #secrets: SecretSet;
   /** Handles of the shared keys; 0 in a slot that is free. */
   #keys = new Uint32Array(FIRST_CAPACITY);
+  /** 1 in a slot whose key was used. */
+  #used = new Uint8Array(FIRST_CAPACITY);
   #slotCount = 0;
   #size = 0;
   readonly #freeSlots: Slot[] = [];
@@ -62,12 +64,9 @@ export class Keyring {
     const key = this.#box.deriveSharedKey(publicKey, this.#serverPrivateKey);
     if (key === undefined) return undefined;
     const slot = this.#freeSlots.pop() ?? this.#slotCount++;
-    if (slot >= this.#keys.length) {
-      const keys = new Uint32Array(2 * this.#keys.length);
-      keys.set(this.#keys);
-      this.#keys = keys;
-    }
+    if (slot >= this.#keys.length) this.#grow();
     this.#keys[slot] = key;
+    this.#used[slot] = 0;
     this.#size++;
     this.#order.append(slot);
     return slot;
@@ -90,8 +89,14 @@ export class Keyring {
     return key === 0 ? undefined : key as SharedKey;
   }
 
+  /** Whether a request of the key in a slot was ever accepted. */
+  wasUsed(slot: Slot): boolean {
+    return this.#used[slot] === 1;
+  }
+
   /** Notes that a request of the key in a slot was accepted. */
   touch(slot: Slot): void {
+    this.#used[slot] = 1;
     this.#order.touch(slot);
   }
 
@@ -112,5 +117,14 @@ export class Keyring {
   /** Whether these bytes are a registered secret, in time that does not depend on their content. */
   isRegisteredSecret(secret: Uint8Array): boolean {
     return this.#secrets.has(secret);
+  }
+
+  #grow(): void {
+    const keys = new Uint32Array(2 * this.#keys.length);
+    keys.set(this.#keys);
+    this.#keys = keys;
+    const used = new Uint8Array(keys.length);
+    used.set(this.#used);
+    this.#used = used;
   }
 }

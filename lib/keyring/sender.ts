@@ -118,7 +118,8 @@ export class SenderFinder {
   /** Notes that a request from this address was accepted under the key in a slot. */
   remember(address: string, slot: Slot, nowSeconds: number): void {
     const { keyring } = this.#parts;
-    const expected = keyring.order.newerThan(slot);
+    // Who was never heard from before has no place in the turns yet.
+    const expected = keyring.wasUsed(slot) ? keyring.order.newerThan(slot) : -1;
     keyring.touch(slot);
     const memory = this.#addresses.get(address);
     if (memory === undefined) {
@@ -151,38 +152,59 @@ export class SenderFinder {
     return this.#parts.failures.isOverLimit(address, nowSeconds) ? TRIES.failing : TRIES.trusted;
   }
 
-  /** Tries keys from the expected one outwards, in both directions of the order of use. */
+  /** Tries the keys around the expected one and the latest ones, a few of each first. */
   #tryLikely(check: Uint8Array, count: number, memory: AddressMemory | undefined): number {
-    const { box, keyring } = this.#parts;
-    const { order } = keyring;
-    const isUsable = memory !== undefined && keyring.keyAt(memory.expected) !== undefined;
-    let newer = isUsable ? memory.expected : -1;
-    let older = isUsable ? order.olderThan(memory.expected) : order.newest;
-    let limit = Math.min(FIRST_TRIES, count);
-    for (let tried = 0; tried < count; limit = count) {
-      let found = 0;
-      while (tried + found < limit && (newer >= 0 || older >= 0)) {
-        if (newer >= 0) {
-          found = this.#collect(newer, found);
-          newer = order.newerThan(newer);
-        }
-        if (older >= 0 && tried + found < limit) {
-          found = this.#collect(older, found);
-          older = order.olderThan(older);
-        }
-      }
+    const walk = new LikelyWalk(this.#parts.keyring, memory?.expected ?? -1);
+    for (let tried = 0; tried < count;) {
+      const limit = tried === 0 ? Math.min(FIRST_TRIES, count) : count - tried;
+      const found = walk.take(limit, this.#candidateSlots);
       if (found === 0) return -1;
-      const index = box.findKey(this.#candidates.subarray(0, found), check);
+      for (let i = 0; i < found; i++) {
+        this.#candidates[i] = this.#parts.keyring.keyAt(this.#candidateSlots[i] ?? -1) ?? 0;
+      }
+      const index = this.#parts.box.findKey(this.#candidates.subarray(0, found), check);
       if (index >= 0) return this.#candidateSlots[index] ?? -1;
       tried += found;
     }
     return -1;
   }
+}
 
-  #collect(slot: Slot, at: number): number {
-    this.#candidates[at] = this.#parts.keyring.keyAt(slot) ?? 0;
-    this.#candidateSlots[at] = slot;
-    return at + 1;
+/**
+ * The slots that are likely, likeliest first: by turns one on the newer and one on the older side of
+ * the expected one, and one of the latest.
+ */
+class LikelyWalk {
+  readonly #order: Keyring["order"];
+  #newer: Slot;
+  #older: Slot;
+  #latest: Slot;
+
+  constructor(keyring: Keyring, expected: Slot) {
+    this.#order = keyring.order;
+    this.#latest = this.#order.newest;
+    this.#newer = keyring.keyAt(expected) === undefined ? -1 : expected;
+    this.#older = this.#newer < 0 ? -1 : this.#order.olderThan(this.#newer);
+  }
+
+  /** Writes the next slots, at most `limit`. @returns how many there were. */
+  take(limit: number, slots: Int32Array): number {
+    let count = 0;
+    while (count < limit && (this.#newer >= 0 || this.#older >= 0 || this.#latest >= 0)) {
+      if (this.#newer >= 0) {
+        slots[count++] = this.#newer;
+        this.#newer = this.#order.newerThan(this.#newer);
+      }
+      if (this.#latest >= 0 && count < limit) {
+        slots[count++] = this.#latest;
+        this.#latest = this.#order.olderThan(this.#latest);
+      }
+      if (this.#older >= 0 && count < limit) {
+        slots[count++] = this.#older;
+        this.#older = this.#order.olderThan(this.#older);
+      }
+    }
+    return count;
   }
 }
 

@@ -158,6 +158,13 @@ Deno.test("Box.shortHash() is SipHash-2-4", () => {
   assert.deepEqual([...out], [0, 0x49be45e5, 0xa129ca61, 0]);
 });
 
+Deno.test("NonceMark.make() never makes a nonce twice", () => {
+  const mark = new NonceMark(box, server.privateKey);
+  const nonces = Array.from({ length: 3000 }, () => mark.make().toString());
+  assert.equal(new Set(nonces).size, 3000);
+  assert.ok(!nonces.some((nonce) => nonce.startsWith("0,0,0,0,0,0,0,0,")), "random, not wiped");
+});
+
 Deno.test("NonceMark.isOwn() knows its nonces again, after a restart too, and no others", () => {
   const mark = new NonceMark(box, server.privateKey);
   const again = new NonceMark(box, server.privateKey);

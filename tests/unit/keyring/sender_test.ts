@@ -62,10 +62,22 @@ Deno.test("SenderFinder expects clients to take turns in the same order", async 
   const { finder } = makeFinder();
   const senders = Array.from({ length: 350 }, (_, i) => (i * 37) % 397);
   for (const index of senders) await find(finder, index);
+  const [first = 0, ...others] = senders;
+  await find(finder, first);
+  for (const index of others) assert.equal(await find(finder, index), "likely", `client ${index}`);
   for (const index of senders) assert.equal(await find(finder, index), "likely", `client ${index}`);
   // Neighbours change places, as they do when they come over several connections.
   const swapped = senders.map((_, i) => senders[i ^ 1] ?? 0);
   for (const index of swapped) assert.equal(await find(finder, index), "likely", `client ${index}`);
+});
+
+Deno.test("SenderFinder keeps those who were heard from in reach when new ones come", async () => {
+  const { finder } = makeFinder();
+  for (let newcomer = 100; newcomer < 140; newcomer++) {
+    for (const index of [1, 2, 3]) await find(finder, index);
+    await find(finder, newcomer);
+    for (const index of [2, 1, 3]) assert.equal(await find(finder, index), "likely");
+  }
 });
 
 Deno.test("SenderFinder takes no request whose values are of two clients", () => {

@@ -1,0 +1,47 @@
+/**
+ * @module
+ * The baseline: finds the sender as the Python program does, by deriving the key of each registered
+ * client anew for each of the four values, with the same library as the server. Argument: folder.
+ */
+import { Box } from "../lib/crypto/box.ts";
+import { readPrivateKey } from "../lib/crypto/key_file.ts";
+import { encodeResponse, encodeResult, RequestParser, VALUE_NAMES } from "../lib/protocol/v1.ts";
+import { readStore } from "../lib/keyring/store.ts";
+
+const [home = "."] = Deno.args;
+const sec = `${home}/sec`;
+const box = await Box.load();
+const serverKey = await readPrivateKey(`${sec}/server.key`);
+const paths = { serverFolder: sec, clientsFolder: sec, register: `${sec}/clients.dev` };
+const { clients } = await readStore(paths);
+const parser = new RequestParser();
+
+const server = Deno.serve(
+  { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+  async (request) => {
+    const parsed = parser.parse(await request.text());
+    if (!parsed.ok) return new Response(null, { status: 401 });
+    for (const { publicKey } of clients) {
+      const opens = VALUE_NAMES.every((name) => {
+        const key = box.deriveSharedKey(publicKey, serverKey);
+        if (key === undefined) return false;
+        const opened = box.open(key, parsed.request[name]);
+        box.forget(key);
+        return opened !== undefined;
+      });
+      if (!opens) continue;
+      const key = box.deriveSharedKey(publicKey, serverKey);
+      if (key === undefined) break;
+      const sealed = box.seal(
+        key,
+        crypto.getRandomValues(new Uint8Array(24)),
+        encodeResult(new Date().toString()),
+      );
+      box.forget(key);
+      return new Response(encodeResponse(sealed));
+    }
+    return new Response(null, { status: 401 });
+  },
+);
+// deno-lint-ignore no-console -- the ready line of a helper program
+console.log(`ready on http://127.0.0.1:${server.addr.port}/v1`);

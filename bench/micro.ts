@@ -1,0 +1,47 @@
+/**
+ * @module
+ * The parts of a request in this process, without HTTP.
+ */
+import nacl from "tweetnacl";
+import { Box, type SharedKey } from "../lib/crypto/box.ts";
+import type { PublicKey } from "../lib/crypto/keys.ts";
+import { generateKeyPair } from "../lib/crypto/nacl.ts";
+import { Keyring } from "../lib/keyring/keyring.ts";
+import { microseconds } from "./statistics.ts";
+
+/** Microseconds by part. */
+export async function runMicro(): Promise<Record<string, number>> {
+  const box = await Box.load();
+  const server = generateKeyPair(), client = generateKeyPair();
+  const key = box.deriveSharedKey(client.publicKey, server.privateKey) as SharedKey;
+  const naclKey = nacl.box.before(client.publicKey, server.privateKey);
+  const nonce = nacl.randomBytes(24);
+  const secret = box.seal(key, nonce, new Uint8Array(128));
+  const check = box.seal(key, nonce, new Uint8Array(4));
+  const stranger = nacl.randomBytes(44);
+  const values = [check, secret, check, check];
+  const keyring = new Keyring(box, server.privateKey);
+  for (let i = 0; i < 10_000; i++) {
+    keyring.addKey(crypto.getRandomValues(new Uint8Array(32)) as PublicKey);
+  }
+  const trials = (): void => void keyring.findInSlots(stranger, 0, keyring.slotCount);
+  return {
+    "open the four values": microseconds(() => void box.openAll(key, values), 20_000),
+    "open the four values, tweetnacl": microseconds(() => {
+      for (const each of values) nacl.box.open.after(each.subarray(24), nonce, naclKey);
+    }, 1000),
+    "seal an answer": microseconds(() => void box.seal(key, nonce, new Uint8Array(44)), 20_000),
+    "try one key of 10,000": microseconds(trials, 5) / keyring.slotCount,
+    "try one key, tweetnacl": microseconds(
+      () => void nacl.box.open.after(stranger.subarray(24), stranger.subarray(0, 24), naclKey),
+      2000,
+    ),
+    "derive a shared key": microseconds(() => {
+      box.forget(box.deriveSharedKey(client.publicKey, server.privateKey) as SharedKey);
+    }, 500),
+    "derive a shared key, tweetnacl": microseconds(
+      () => void nacl.box.before(client.publicKey, server.privateKey),
+      100,
+    ),
+  };
+}

@@ -1,0 +1,46 @@
+/**
+ * @module
+ * Start-up and memory with many clients.
+ */
+import { join } from "node:path";
+import { median } from "./statistics.ts";
+import { makeStore } from "./store.ts";
+import { serverLine, startSubject } from "./subject.ts";
+
+/** What was measured with a number of clients. */
+export interface Size {
+  readonly clients: number;
+  /** From the start of the process to the ready line. */
+  readonly readyMs: number;
+  /** From the start of the process until every key is in memory. */
+  readonly loadedMs: number;
+  readonly megabytes: number;
+}
+
+/** Measures, medians of some starts. */
+export async function runSizes(
+  { folder, rounds, binary }: { folder: string; rounds: number; binary: string | undefined },
+): Promise<Size[]> {
+  const sizes: Size[] = [];
+  for (const clients of [1, 10_000, 100_000]) {
+    const home = join(folder, `size ${clients}`);
+    await makeStore(home, { count: clients, senderCount: 1, config: "" });
+    const ready: number[] = [], loaded: number[] = [], megabytes: number[] = [];
+    for (let round = 0; round < (clients > 10_000 ? 1 : rounds); round++) {
+      const start = performance.now();
+      const subject = await startSubject(serverLine(binary), home);
+      ready.push(subject.startMs);
+      await subject.waitForLog(/Registered client keys/);
+      loaded.push(performance.now() - start);
+      megabytes.push(await subject.residentMegabytes());
+      await subject.stop();
+    }
+    sizes.push({
+      clients,
+      readyMs: median(ready),
+      loadedMs: median(loaded),
+      megabytes: median(megabytes),
+    });
+  }
+  return sizes;
+}

@@ -1,0 +1,80 @@
+/**
+ * @module
+ * A program under measurement, on the first core; what loads it runs on the second.
+ */
+
+/** A started program. */
+export interface Subject {
+  readonly url: string;
+  /** From the start of the process to its ready line. */
+  readonly startMs: number;
+  /** Waits until the log has a line. */
+  readonly waitForLog: (pattern: RegExp) => Promise<void>;
+  readonly residentMegabytes: () => Promise<number>;
+  readonly stop: () => Promise<void>;
+}
+
+/** Starts a program and waits for its ready line, which holds its URL. */
+export async function startSubject(line: readonly string[], cwd: string): Promise<Subject> {
+  const before = performance.now();
+  const process = new Deno.Command("taskset", {
+    args: ["-c", "0", ...line],
+    cwd,
+    env: { NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let out = "", err = "", onText = (): void => {};
+  const collect = async (stream: ReadableStream<Uint8Array>, add: (text: string) => void) => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      add(text);
+      onText();
+    }
+  };
+  const output = Promise.all([
+    collect(process.stdout, (text) => void (out += text)),
+    collect(process.stderr, (text) => void (err = (err + text).slice(-100_000))),
+  ]);
+  const waitFor = (condition: () => boolean): Promise<void> =>
+    new Promise((resolve, reject) => {
+      onText = () => {
+        if (condition()) resolve();
+      };
+      onText();
+      process.status.then(() => reject(new Error(`${line.join(" ")} ended:\n${err}`)));
+    });
+  await waitFor(() => out.includes("\n"));
+  const startMs = performance.now() - before;
+  return {
+    url: /http:\/\/\S+/.exec(out)?.[0] ?? "",
+    startMs,
+    waitForLog: (pattern) => waitFor(() => pattern.test(err)),
+    async residentMegabytes(): Promise<number> {
+      // The platform reads /proc with full permissions only.
+      const ps = new Deno.Command("ps", { args: ["-o", "rss=", "-p", String(process.pid)] });
+      return Number(new TextDecoder().decode((await ps.output()).stdout)) / 1024;
+    },
+    async stop(): Promise<void> {
+      process.kill("SIGTERM");
+      await process.status;
+      await output;
+    },
+  };
+}
+
+const ROOT = new URL("../", import.meta.url).pathname;
+
+/** The server: from the sources, or an executable. */
+export function serverLine(binary: string | undefined): string[] {
+  const permissions = ["--allow-read=.", "--allow-write=.", "--allow-net", "--allow-env=MSP_*"];
+  const program = binary === undefined
+    ? [Deno.execPath(), "run", "--no-prompt", ...permissions, `${ROOT}main.ts`]
+    : [ROOT + binary];
+  return [...program, "serve", "--host", "127.0.0.1", "--port", "0"];
+}
+
+/** A helper program of this folder. */
+export function helperLine(name: string, ...args: string[]): string[] {
+  const permissions = ["--allow-net=127.0.0.1", "--allow-read"];
+  return [Deno.execPath(), "run", "--no-prompt", ...permissions, `${ROOT}bench/${name}`, ...args];
+}

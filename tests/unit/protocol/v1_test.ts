@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  encodeRequest,
+  encodeResult,
+  parseResponse,
+  RequestParser,
+} from "../../../lib/protocol/v1.ts";
+import { HOSTILE_TEXTS } from "../../hostile.ts";
+
+Deno.test("encodeResult() is UTF-8, short or long", () => {
+  const text = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.string({ unit: "grapheme", minLength: 200 }),
+  );
+  fc.assert(fc.property(text, (each) => {
+    assert.deepEqual(encodeResult(each), new TextEncoder().encode(each));
+  }));
+});
+
+Deno.test("RequestParser.parse() gives back what was sealed, request after request", () => {
+  const parser = new RequestParser();
+  fc.assert(
+    fc.property(
+      fc.string({ minLength: 1, maxLength: 60 }),
+      fc.nat(),
+      (functionName, nowSeconds) => {
+        const sealed: Uint8Array[] = [];
+        const body = encodeRequest(
+          { secretHex: "ab".repeat(64), functionName, nowSeconds },
+          (plain) => {
+            const value = crypto.getRandomValues(new Uint8Array(plain.length + 40));
+            sealed.push(value);
+            return value;
+          },
+        );
+        const parsed = parser.parse(body);
+        assert.ok(parsed.ok);
+        const { id, check, ts, entry } = parsed.request;
+        assert.deepEqual([id, check, ts, entry], sealed);
+      },
+    ),
+  );
+});
+
+Deno.test("parseResponse() takes any text", () => {
+  for (const text of HOSTILE_TEXTS) {
+    for (const each of [text, JSON.stringify({ value: text }), JSON.stringify(text)]) {
+      const value = parseResponse(each);
+      assert.ok(value === undefined || value instanceof Uint8Array);
+    }
+  }
+});
