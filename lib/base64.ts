@@ -11,6 +11,9 @@ import { Buffer } from "node:buffer";
 
 /** A bit that no value of a digit has. */
 const INVALID = 0x80;
+/** The digit of value 0. */
+const A = 65;
+/** Value of each Latin-1 character. */
 const SIX_BITS = makeTable();
 
 function makeTable(): Uint8Array {
@@ -65,28 +68,30 @@ export function decodeBase64Into(text: string, buffer: Uint8Array, offset: numbe
   const rest = end % 4;
   if (rest === 1) return -1;
   const whole = end - rest;
-  let at = offset, seen = 0;
+  let at = offset, seen = 0, codes = 0;
+  const table = SIX_BITS;
+  // Written out instead of a function for a character: this is a tenth of a request.
   for (let i = 0; i < whole; i += 4) {
-    const a = sixBits(text, i), b = sixBits(text, i + 1);
-    const c = sixBits(text, i + 2), d = sixBits(text, i + 3);
+    const k = text.charCodeAt(i), l = text.charCodeAt(i + 1);
+    const m = text.charCodeAt(i + 2), n = text.charCodeAt(i + 3);
+    const a = table[k & 0xff] ?? 0, b = table[l & 0xff] ?? 0;
+    const c = table[m & 0xff] ?? 0, d = table[n & 0xff] ?? 0;
+    codes |= k | l | m | n;
     seen |= a | b | c | d;
     buffer[at++] = a << 2 | b >> 4;
     buffer[at++] = b << 4 | c >> 2;
     buffer[at++] = c << 6 | d;
   }
   if (rest > 0) {
-    const a = sixBits(text, whole), b = sixBits(text, whole + 1);
-    const c = rest === 3 ? sixBits(text, whole + 2) : 0;
+    const k = text.charCodeAt(whole), l = text.charCodeAt(whole + 1);
+    const m = rest === 3 ? text.charCodeAt(whole + 2) : A;
+    const a = table[k & 0xff] ?? 0, b = table[l & 0xff] ?? 0, c = table[m & 0xff] ?? 0;
+    codes |= k | l | m;
     seen |= a | b | c;
     buffer[at++] = a << 2 | b >> 4;
     if (rest === 3) buffer[at++] = b << 4 | c >> 2;
   }
-  return seen & INVALID ? -1 : at - offset;
-}
-
-function sixBits(text: string, at: number): number {
-  const code = text.charCodeAt(at);
-  return code < 256 ? SIX_BITS[code] ?? INVALID : INVALID;
+  return (seen & INVALID) !== 0 || codes > 0xff ? -1 : at - offset;
 }
 
 /**

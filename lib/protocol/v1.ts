@@ -85,9 +85,7 @@ export class RequestParser {
   }
 
   #value(members: unknown, name: ValueName): Uint8Array | undefined {
-    if (typeof members !== "object" || members === null || !Object.hasOwn(members, name)) {
-      return undefined;
-    }
+    if (typeof members !== "object" || members === null) return undefined;
     const text = (members as Record<string, unknown>)[name];
     if (typeof text !== "string" || text.length > MAX_VALUE_LENGTH) return undefined;
     const length = decodeBase64Into(text, this.#buffer, this.#used);
