@@ -6,14 +6,17 @@
 import { Box } from "../lib/crypto/box.ts";
 import { readPrivateKey } from "../lib/crypto/key_file.ts";
 import { encodeResponse, encodeResult, RequestParser, VALUE_NAMES } from "../lib/protocol/v1.ts";
-import { readStore } from "../lib/keyring/store.ts";
+import { listClientFiles, readClientKey } from "../lib/keyring/store_reader.ts";
 
 const [home = "."] = Deno.args;
 const sec = `${home}/sec`;
 const box = await Box.load();
 const serverKey = await readPrivateKey(`${sec}/server.key`);
-const paths = { serverFolder: sec, clientsFolder: sec, register: `${sec}/clients.dev` };
-const { clients } = await readStore(paths);
+const names = await listClientFiles(sec);
+const publicKeys = names.flatMap((name) => {
+  const key = readClientKey(`${sec}/${name}`);
+  return "state" in key ? [] : [key];
+});
 const parser = new RequestParser();
 
 const server = Deno.serve(
@@ -21,7 +24,7 @@ const server = Deno.serve(
   async (request) => {
     const parsed = parser.parse(await request.text());
     if (!parsed.ok) return new Response(null, { status: 401 });
-    for (const { publicKey } of clients) {
+    for (const publicKey of publicKeys) {
       const opens = VALUE_NAMES.every((name) => {
         const key = box.deriveSharedKey(publicKey, serverKey);
         if (key === undefined) return false;

@@ -2,9 +2,9 @@
  * @module
  * `deno task bench`: everything in one run; writes bench/results.json, and from it the performance
  * section of README and the plot. Options: `--rounds=5`, `--seconds=2`, `--binary=dist/msp`,
- * `--only=throughput,strangers,sizes,micro` (prints only, writes nothing).
+ * `--only=throughput,strangers,sizes,micro,stretch` (prints only, writes nothing).
  */
-import { runMicro } from "./micro.ts";
+import { runLongestStretch, runMicro } from "./micro.ts";
 import { type Results, writeReport } from "./report.ts";
 import { runSizes } from "./sizes.ts";
 import { runStrangers } from "./strangers.ts";
@@ -40,7 +40,8 @@ try {
     () => runSizes({ folder, rounds: Math.min(rounds, 3), binary }),
   );
   const micro = await part("micro", runMicro);
-  if (throughput && strangers && sizes && micro) {
+  const longestStretchMs = await part("stretch", runLongestStretch);
+  if (longestStretchMs && throughput && strangers && sizes && micro) {
     const results: Results = {
       date: new Date().toISOString().slice(0, 10),
       machine: await describeMachine(),
@@ -50,6 +51,7 @@ try {
       strangers,
       sizes,
       micro,
+      longestStretchMs,
     };
     await writeReport(results);
   }

@@ -2,12 +2,36 @@
  * @module
  * The parts of a request in this process, without HTTP.
  */
+import { setImmediate } from "node:timers";
 import nacl from "tweetnacl";
 import { Box, type SharedKey } from "../lib/crypto/box.ts";
 import type { PublicKey } from "../lib/crypto/keys.ts";
 import { generateKeyPair } from "../lib/crypto/nacl.ts";
+import { WorkBudget } from "../lib/guard/budget.ts";
 import { Keyring } from "../lib/keyring/keyring.ts";
+import { SenderSearch } from "../lib/keyring/search.ts";
 import { microseconds } from "./statistics.ts";
+
+/** Milliseconds for which a search for a stranger among 100,000 keys holds the event loop at most. */
+export async function runLongestStretch(): Promise<number> {
+  const box = await Box.load();
+  const keyring = new Keyring(box, generateKeyPair().privateKey);
+  for (let i = 0; i < 100_000; i++) {
+    keyring.addKey(crypto.getRandomValues(new Uint8Array(32)) as PublicKey);
+  }
+  const search = new SenderSearch(keyring, new WorkBudget(1));
+  let longest = 0, last = performance.now(), isOver = false;
+  const turn = (): void => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+    if (!isOver) setImmediate(turn);
+  };
+  turn();
+  for (let i = 0; i < 20; i++) await search.find(nacl.randomBytes(44), true);
+  isOver = true;
+  return longest;
+}
 
 /** Microseconds by part. */
 export async function runMicro(): Promise<Record<string, number>> {

@@ -3,6 +3,7 @@
  * Start-up and memory with many clients.
  */
 import { join } from "node:path";
+import { generateSecret } from "../lib/crypto/keys.ts";
 import { median } from "./statistics.ts";
 import { makeStore } from "./store.ts";
 import { serverLine, startSubject } from "./subject.ts";
@@ -25,6 +26,8 @@ export async function runSizes(
   for (const clients of [1, 10_000, 100_000]) {
     const home = join(folder, `size ${clients}`);
     await makeStore(home, { count: clients, senderCount: 1, config: "" });
+    const secrets = Array.from({ length: clients }, () => `${generateSecret()}\n`);
+    await Deno.writeTextFile(join(home, "sec/clients.dev"), secrets.join(""));
     const ready: number[] = [], loaded: number[] = [], megabytes: number[] = [];
     for (let round = 0; round < (clients > 10_000 ? 1 : rounds); round++) {
       const start = performance.now();

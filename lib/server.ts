@@ -25,7 +25,8 @@ import { Keyring } from "./keyring/keyring.ts";
 import { loadKeys } from "./keyring/loading.ts";
 import { SenderFinder } from "./keyring/sender.ts";
 import { SenderSearch } from "./keyring/search.ts";
-import { checkServerPublicKey, readStore, type StoreFault } from "./keyring/store.ts";
+import { checkServerPublicKey } from "./keyring/store.ts";
+import { listClientFiles, readSecrets, type StoreFault } from "./keyring/store_reader.ts";
 import { closeLog, FAILURE_CATEGORY, logger, type LogSettings, openLog } from "./log.ts";
 
 /** How to start a server. */
@@ -163,15 +164,15 @@ interface KeyringSources {
 }
 
 async function loadKeyring({ keyring, search, settings, pair }: KeyringSources): Promise<void> {
-  const { clients, secrets, faults } = await readStore(settings.store);
+  const { clientsFolder: folder, register } = settings.store;
+  const faults = await readSecrets(register, (secret) => keyring.addSecret(secret));
   const warn = ({ path, state }: StoreFault): void =>
     log.warning("{path}: {state}", { path, state });
   faults.forEach(warn);
   const mismatch = await checkServerPublicKey(settings.store, pair.publicKey);
   if (mismatch !== undefined) warn(mismatch);
-  for (const secret of secrets) keyring.addSecret(secret);
   search.isLoading = true;
-  loadKeys(keyring, clients, {
+  loadKeys(keyring, { folder, names: await listClientFiles(folder) }, {
     onFault: warn,
     onDone(): void {
       search.isLoading = false;

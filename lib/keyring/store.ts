@@ -1,7 +1,6 @@
 /**
  * @module
- * The key store on disk (docs/protocol.md §1): server.key and server.pub, one client_*.pub a
- * registered key, one line of the register a secret. Nothing says which secret belongs to which key.
+ * The key store on disk, made and changed (store_reader.ts reads what is registered).
  *
  * Changes run under a lock and replace files whole. A killed command leaves every earlier client
  * valid: the secret is registered before its key, so that the worst that remains is a secret which
@@ -21,13 +20,18 @@ import {
   formatKey,
   generateSecret,
   type KeyPair,
-  parsePublicKey,
-  parseSecret,
   type PublicKey,
   type SecretHex,
 } from "../crypto/keys.ts";
 import { publicKeyOf } from "../crypto/nacl.ts";
 import { KeyFileError, MspError, reasonOf, StoreError } from "../errors.ts";
+import {
+  clientNumber,
+  listClientFiles,
+  readClientKey,
+  readRegister,
+  type StoreFault,
+} from "./store_reader.ts";
 import {
   createFile,
   ensureFolder,
@@ -37,26 +41,6 @@ import {
   withLock,
 } from "../files.ts";
 
-/** A registered public key and the file it came from. */
-export interface StoredClient {
-  readonly path: string;
-  readonly publicKey: PublicKey;
-}
-
-/** A file or line that was passed over, and why; never its content. */
-export interface StoreFault {
-  readonly path: string;
-  readonly state: string;
-}
-
-/** What is registered, and what could not be used. */
-export interface StoreContent {
-  readonly clients: readonly StoredClient[];
-  readonly secrets: readonly SecretHex[];
-  readonly faults: readonly StoreFault[];
-}
-
-const CLIENT_FILE = /^client_(.*)\.pub$/s;
 const FOLDER_MODE = 0o700;
 
 /**
@@ -149,39 +133,6 @@ export async function ensureRegister(paths: StorePaths): Promise<boolean> {
 }
 
 /**
- * Reads what is registered. Keys and lines that are malformed are passed over and reported.
- *
- * @throws {StoreError} when the folder or the register as a whole cannot be read.
- */
-export async function readStore(paths: StorePaths): Promise<StoreContent> {
-  const faults: StoreFault[] = [];
-  const clients: StoredClient[] = [];
-  for (const name of await clientFileNames(paths.clientsFolder)) {
-    const path = join(paths.clientsFolder, name);
-    try {
-      // Not awaited: reading 10,000 small files so takes 0.09 s and not 0.6 s.
-      const key = parsePublicKey(Deno.readTextFileSync(path));
-      if (typeof key === "string") faults.push({ path, state: `${key}, skipped` });
-      else clients.push({ path, publicKey: key });
-    } catch (error) {
-      faults.push({ path, state: `${reasonOf(error)}, skipped` });
-    }
-  }
-  const secrets: SecretHex[] = [];
-  const lines = (await readRegister(paths.register)).split(/\r\n|\n|\r/);
-  for (const [index, line] of lines.entries()) {
-    if (line.trim() === "") continue;
-    const secret = parseSecret(line);
-    if (secret !== undefined) secrets.push(secret);
-    else {
-      const state = `line ${index + 1} is not 128 hex digits, skipped`;
-      faults.push({ path: paths.register, state });
-    }
-  }
-  return { clients, secrets, faults };
-}
-
-/**
  * Registers a public key under the next free number, with a fresh secret.
  *
  * @returns the secret, which is told to the client and kept nowhere else beside the register.
@@ -193,12 +144,16 @@ export async function addClient(
 ): Promise<{ path: string; secret: SecretHex }> {
   return await changeStore(paths, async () => {
     const wanted = formatKey(publicKey);
-    const { clients } = await readStore(paths);
-    const twin = clients.find((client) => formatKey(client.publicKey) === wanted);
+    const names = await listClientFiles(paths.clientsFolder);
+    const twin = names.map((name) => join(paths.clientsFolder, name))
+      .find((path) => {
+        const key = readClientKey(path);
+        return !("state" in key) && formatKey(key) === wanted;
+      });
     if (twin !== undefined) {
-      throw new StoreError(`Cannot register this key: it is registered already, in ${twin.path}`);
+      throw new StoreError(`Cannot register this key: it is registered already, in ${twin}`);
     }
-    const number = nextNumber(await clientFileNames(paths.clientsFolder));
+    const number = nextNumber(names);
     const path = join(paths.clientsFolder, `client_${number}.pub`);
     const secret = generateSecret();
     const before = await readRegister(paths.register);
@@ -220,7 +175,7 @@ export async function addClient(
 export async function purgeClients(paths: StorePaths): Promise<number> {
   return await changeStore(paths, async () => {
     await replaceFile(paths.register, "", { mode: PRIVATE_MODE });
-    const names = await clientFileNames(paths.clientsFolder);
+    const names = await listClientFiles(paths.clientsFolder);
     for (const name of names) await removeIfThere(join(paths.clientsFolder, name));
     return names.length;
   });
@@ -242,35 +197,6 @@ async function guardStore<T>(folder: string, action: () => Promise<T>): Promise<
   }
 }
 
-/** Names of the client files, numbers in numeric order, then the other names. */
-async function clientFileNames(folder: string): Promise<string[]> {
-  const names: string[] = [];
-  try {
-    for await (const entry of Deno.readDir(folder)) {
-      if (!entry.isDirectory && CLIENT_FILE.test(entry.name)) names.push(entry.name);
-    }
-  } catch (error) {
-    throw new StoreError(`Cannot read ${folder}: ${reasonOf(error)}`, { cause: error });
-  }
-  return names.sort((a, b) =>
-    (numberOf(a) ?? Infinity) - (numberOf(b) ?? Infinity) || (a < b ? -1 : 1)
-  );
-}
-
 function nextNumber(names: readonly string[]): number {
-  return names.reduce((highest, name) => Math.max(highest, numberOf(name) ?? 0), 0) + 1;
-}
-
-function numberOf(name: string): number | undefined {
-  const rest = CLIENT_FILE.exec(name)?.[1] ?? "";
-  return /^\d{1,15}$/.test(rest) ? Number(rest) : undefined;
-}
-
-async function readRegister(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw new StoreError(`Cannot read ${path}: ${reasonOf(error)}`, { cause: error });
-  }
+  return names.reduce((highest, name) => Math.max(highest, clientNumber(name) ?? 0), 0) + 1;
 }

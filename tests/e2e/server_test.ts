@@ -377,6 +377,36 @@ Deno.test("a server.pub that does not belong to server.key is a warning", async 
   assert.notEqual(server.publicKeyBase64, await folder.read("client.pub"));
 });
 
+Deno.test("strangers of an address are looked into so many times a minute, known clients always", async () => {
+  await using folder = await TempFolder.make();
+  const client = await registerClient(folder);
+  await registerClient(folder, "second");
+  await folder.write("config/config.ini", "[Limits]\nFailuresPerMinute=3\n");
+  await using server = await ServerProcess.start({ cwd: folder.path });
+  assert.match(String(await callServer(server.url, client, "time_test")), /^It is currently/);
+  for (let i = 0; i < 10; i++) {
+    const stranger = { ...client, secretKey: new Uint8Array(32).fill(i + 1) };
+    assert.equal(await callServer(server.url, stranger, "time_test"), 401);
+  }
+  assert.match(String(await callServer(server.url, client, "time_test")), /^It is currently/);
+  await server.waitForLog(/too many requests of strangers/);
+  assert.equal(server.err.match(/unknown sender or tampered value/g)?.length, 3);
+});
+
+Deno.test("a client is known among 3,000, also while their keys are still being loaded", async () => {
+  await using folder = await TempFolder.make();
+  for (let i = 1; i <= 3000; i++) {
+    const key = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64");
+    await folder.write(`sec/client_${i}.pub`, key);
+  }
+  const client = await registerClient(folder);
+  await using server = await ServerProcess.start({ cwd: folder.path });
+  assert.doesNotMatch(server.err, /Registered client keys/, "the server listens before");
+  assert.match(String(await callServer(server.url, client, "time_test")), /^It is currently/);
+  await server.waitForLog(/Registered client keys: 3001, secrets: 1/);
+  assert.match(String(await callServer(server.url, client, "time_test")), /^It is currently/);
+});
+
 Deno.test("IPv6: listens on ::1 and says so", async () => {
   await using folder = await TempFolder.make();
   await using server = await ServerProcess.start({ cwd: folder.path, args: ["--host", "::1"] });
