@@ -131,13 +131,13 @@ function plot(throughput: readonly Throughput[]): string {
     const dots = points.map(([cx, cy]) =>
       `<circle cx="${cx}" cy="${cy.toFixed(1)}" r="4" fill="${color}"/>`
     );
-    const [lastX = 0, lastY = 0] = points.at(-1) ?? [];
+    const [firstX = 0, firstY = 0] = points[0] ?? [];
     return `<polyline points="${
       points.map(([px, py]) => `${px},${py.toFixed(1)}`).join(" ")
     }" fill="none" stroke="${color}" stroke-width="2"/>` +
       dots.join("") +
-      `<text x="${lastX}" y="${
-        (lastY - 12).toFixed(1)
+      `<text x="${firstX + 6}" y="${
+        (firstY - 12).toFixed(1)
       }" text-anchor="end" fill="${color}">${name}</text>`;
   });
   return [

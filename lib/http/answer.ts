@@ -83,21 +83,42 @@ export class Answerer {
     const { senders } = this.#parts;
     const parsed = this.#parser.parse(body);
     if (!parsed.ok) return parsed;
-    let { request } = parsed;
-    let sender = senders.findLikely(request, address, this.#nowSeconds());
-    if (sender === undefined) {
-      // The search takes several turns of the event loop, in which the parser's buffer is reused.
-      request = copyRequest(request);
-      const slot = await senders.search(request.check, address, this.#nowSeconds());
-      if (slot === "busy") return { ok: false, reason: "too many requests of strangers" };
-      sender = slot === "none" ? undefined : senders.open(slot, request);
-    }
-    if (sender === undefined) return { ok: false, reason: "unknown sender or tampered value" };
+    const found = senders.findLikely(parsed.request, address, this.#nowSeconds());
+    if (found === undefined) return await this.#answerAfterSearch(parsed.request, address);
+    if (found === "tampered") return this.#refuseStranger(address);
+    const answer = this.#answerSender(parsed.request, found, address);
+    return answer instanceof Promise ? await answer : answer;
+  }
+
+  async #answerAfterSearch(request: SealedRequest, address: string): Promise<Answer> {
+    const { senders } = this.#parts;
+    // The search takes several turns of the event loop, in which the parser's buffer is reused.
+    const copy = copyRequest(request);
+    const slot = await senders.search(copy.check, address, this.#nowSeconds());
+    if (slot === "busy") return { ok: false, reason: "too many requests of strangers" };
+    const sender = slot === "none" ? undefined : senders.open(slot, copy);
+    if (sender === undefined) return this.#refuseStranger(address);
+    return await this.#answerSender(copy, sender, address);
+  }
+
+  #refuseStranger(address: string): Answer {
+    this.#parts.senders.noteFailure(address, this.#nowSeconds());
+    return { ok: false, reason: "unknown sender or tampered value" };
+  }
+
+  #answerSender(request: SealedRequest, sender: Sender, address: string): Answer | Promise<Answer> {
     const admitted = this.#admit(request, sender, address);
     if (!admitted.ok) return admitted;
     const { functionName } = admitted;
     const result = this.#parts.registry.call(functionName);
-    return this.#seal(result instanceof Promise ? await result : result, functionName, sender.key);
+    if (!(result instanceof Promise)) return this.#seal(result, functionName, sender.key);
+    return result.then((later) => {
+      // Whoever was removed in the meantime gets no answer.
+      if (this.#parts.keyring.keyAt(sender.slot) !== sender.key) {
+        return this.#refuseStranger(address);
+      }
+      return this.#seal(later, functionName, sender.key);
+    });
   }
 
   #seal(result: CallResult, functionName: string, key: SharedKey): Answer {
@@ -137,7 +158,7 @@ export class Answerer {
     const verdict = replayGuard.admit(this.#fingerprints, { nowSeconds, expiresAtSeconds });
     if (verdict === "seen") return { ok: false, reason: "seen before" };
     if (verdict === "fresh, crowded") events.onCrowded();
-    senders.remember(address, sender.slot, nowSeconds);
+    senders.remember(address, sender, nowSeconds);
     events.onAuthenticated(address, nowSeconds);
     return { ok: true, functionName };
   }

@@ -4,8 +4,8 @@
  * endpoint and brings no answer is the same empty 401; the reason goes to the caller's log.
  */
 import type { ProxySettings } from "../config/settings.ts";
-import { type BodyReader, type BodyRefusal, type BodyResult, discardBody } from "../guard/body.ts";
-import type { Answer, Answerer, Refusal } from "./answer.ts";
+import { type BodyReader, type BodyRefusal, discardBody } from "../guard/body.ts";
+import type { Answerer, Refusal } from "./answer.ts";
 import { type Origin, originOf } from "./forwarded.ts";
 
 /** Path of the endpoint; one slash may follow it. */
@@ -56,16 +56,15 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
   const { answerer, bodies, proxy, onAnswered, onRefused } = parts;
 
   async function answerPost(request: Request, origin: Origin): Promise<Response> {
-    let answer: Answer | BodyResult;
     try {
       if (isJson(request)) {
         const body = await bodies.read(request);
-        answer = body.ok ? await answerer.answer(body.text, origin.address) : body;
-        if ("body" in answer) {
+        const answer = body.ok ? await answerer.answer(body.text, origin.address) : body;
+        if (answer.ok) {
           onAnswered(origin);
           return new Response(answer.body, { headers: ANSWER_HEADERS });
         }
-        if (!answer.ok) onRefused({ ...answer, origin });
+        onRefused({ ...answer, origin });
       } else {
         await discardBody(request);
         onRefused({ reason: "not JSON by its Content-Type", origin });

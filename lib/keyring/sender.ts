@@ -33,6 +33,8 @@ const FIRST_TRIES = 8;
 /** A request that authenticated. */
 export interface Sender {
   readonly slot: Slot;
+  /** Whether it was among the likely ones. */
+  readonly isLikely: boolean;
   /** The key for the answer. */
   readonly key: SharedKey;
   /** Valid until the next search. */
@@ -42,8 +44,13 @@ export interface Sender {
 /** What is known of an address from which requests were accepted. */
 interface AddressMemory {
   lastSlot: Slot;
-  /** The key that was used next after the last one, the last time around; -1 when unknown. */
+  /** The key that was used next after the last likely one, the last time around; -1 when unknown. */
   expected: Slot;
+  /**
+   * The same after the last one that had to be searched for. Kept apart: a search takes its time, in
+   * which the others go on, and they must not be expected where it began.
+   */
+  expectedAfterSearch: Slot;
   acceptedAtSeconds: number;
 }
 
@@ -71,11 +78,18 @@ export class SenderFinder {
     return this.#addresses.size;
   }
 
-  /** The sender of a request, if it is one of those that are likely from this address. */
-  findLikely(request: SealedRequest, address: string, nowSeconds: number): Sender | undefined {
+  /**
+   * The sender of a request, if it is one of those that are likely from this address. "tampered"
+   * when `check` is by one of them but another value is not, so that no search can help.
+   */
+  findLikely(
+    request: SealedRequest,
+    address: string,
+    nowSeconds: number,
+  ): Sender | "tampered" | undefined {
     const memory = this.#addresses.get(address);
     if (memory !== undefined) {
-      const sender = this.open(memory.lastSlot, request);
+      const sender = this.#open(memory.lastSlot, request, true);
       if (sender !== undefined) return sender;
     }
     const slot = this.#tryLikely(
@@ -83,7 +97,7 @@ export class SenderFinder {
       this.#likelyCount(address, memory, nowSeconds),
       memory,
     );
-    return slot < 0 ? undefined : this.open(slot, request);
+    return slot < 0 ? undefined : this.#open(slot, request, true) ?? "tampered";
   }
 
   /**
@@ -97,13 +111,20 @@ export class SenderFinder {
     const { search, failures } = this.#parts;
     if (failures.isOverLimit(address, nowSeconds)) return "busy";
     const isTrusted = this.#isTrusted(this.#addresses.get(address), nowSeconds);
-    const result = await search.find(check, isTrusted);
-    if (result === "none") failures.add(address, nowSeconds);
-    return result;
+    return await search.find(check, isTrusted);
   }
 
-  /** Opens a request under the key in a slot; `undefined` when any value does not open. */
+  /** Counts a request that was found to be by nobody, or was tampered with, against its address. */
+  noteFailure(address: string, nowSeconds: number): void {
+    this.#parts.failures.add(address, nowSeconds);
+  }
+
+  /** Opens a request under the key that a search found; `undefined` when any value does not open. */
   open(slot: Slot, request: SealedRequest): Sender | undefined {
+    return this.#open(slot, request, false);
+  }
+
+  #open(slot: Slot, request: SealedRequest, isLikely: boolean): Sender | undefined {
     const { box, keyring } = this.#parts;
     const key = keyring.keyAt(slot);
     if (key === undefined) return undefined;
@@ -112,26 +133,27 @@ export class SenderFinder {
     if (check === undefined || id === undefined || ts === undefined || entry === undefined) {
       return undefined;
     }
-    return { slot, key, opened: { id, check, ts, entry } };
+    return { slot, isLikely, key, opened: { id, check, ts, entry } };
   }
 
-  /** Notes that a request from this address was accepted under the key in a slot. */
-  remember(address: string, slot: Slot, nowSeconds: number): void {
+  /** Notes that the request of a sender was accepted, which came from this address. */
+  remember(address: string, { slot, isLikely }: Sender, nowSeconds: number): void {
     const { keyring } = this.#parts;
     // Who was never heard from before has no place in the turns yet.
     const expected = keyring.wasUsed(slot) ? keyring.order.newerThan(slot) : -1;
     keyring.touch(slot);
     const memory = this.#addresses.get(address);
     if (memory === undefined) {
-      this.#add(address, { lastSlot: slot, expected, acceptedAtSeconds: nowSeconds });
-    } else {
-      memory.lastSlot = slot;
-      if (expected >= 0) memory.expected = expected;
-      if (memory.acceptedAtSeconds === nowSeconds) return;
-      memory.acceptedAtSeconds = nowSeconds;
-      this.#addresses.delete(address);
-      this.#addresses.set(address, memory);
+      const fresh = { lastSlot: slot, expected, expectedAfterSearch: expected };
+      this.#add(address, { ...fresh, acceptedAtSeconds: nowSeconds });
+      return;
     }
+    memory.lastSlot = slot;
+    if (expected >= 0) memory[isLikely ? "expected" : "expectedAfterSearch"] = expected;
+    if (memory.acceptedAtSeconds === nowSeconds) return;
+    memory.acceptedAtSeconds = nowSeconds;
+    this.#addresses.delete(address);
+    this.#addresses.set(address, memory);
   }
 
   #add(address: string, memory: AddressMemory): void {
@@ -154,7 +176,7 @@ export class SenderFinder {
 
   /** Tries the keys around the expected one and the latest ones, a few of each first. */
   #tryLikely(check: Uint8Array, count: number, memory: AddressMemory | undefined): number {
-    const walk = new LikelyWalk(this.#parts.keyring, memory?.expected ?? -1);
+    const walk = new LikelyWalk(this.#parts.keyring, memory);
     for (let tried = 0; tried < count;) {
       const limit = tried === 0 ? Math.min(FIRST_TRIES, count) : count - tried;
       const found = walk.take(limit, this.#candidateSlots);
@@ -172,36 +194,40 @@ export class SenderFinder {
 
 /**
  * The slots that are likely, likeliest first: by turns one on the newer and one on the older side of
- * the expected one, and one of the latest.
+ * each expected one, and one of the latest.
  */
 class LikelyWalk {
   readonly #order: Keyring["order"];
-  #newer: Slot;
-  #older: Slot;
-  #latest: Slot;
+  /** Where each part of the walk goes on; -1 at its end. */
+  readonly #newer: [Slot, Slot];
+  readonly #older: [Slot, Slot, Slot];
 
-  constructor(keyring: Keyring, expected: Slot) {
-    this.#order = keyring.order;
-    this.#latest = this.#order.newest;
-    this.#newer = keyring.keyAt(expected) === undefined ? -1 : expected;
-    this.#older = this.#newer < 0 ? -1 : this.#order.olderThan(this.#newer);
+  constructor(keyring: Keyring, memory: AddressMemory | undefined) {
+    const { order } = keyring;
+    const usable = (slot: Slot): Slot => keyring.keyAt(slot) === undefined ? -1 : slot;
+    const expected = usable(memory?.expected ?? -1);
+    const afterSearch = usable(memory?.expectedAfterSearch ?? -1);
+    this.#order = order;
+    this.#newer = [expected, afterSearch];
+    this.#older = [order.olderThan(expected), order.newest, order.olderThan(afterSearch)];
   }
 
   /** Writes the next slots, at most `limit`. @returns how many there were. */
   take(limit: number, slots: Int32Array): number {
     let count = 0;
-    while (count < limit && (this.#newer >= 0 || this.#older >= 0 || this.#latest >= 0)) {
-      if (this.#newer >= 0) {
-        slots[count++] = this.#newer;
-        this.#newer = this.#order.newerThan(this.#newer);
+    for (let before = -1; count > before;) {
+      before = count;
+      for (let i = 0; i < this.#newer.length && count < limit; i++) {
+        const slot = this.#newer[i] ?? -1;
+        if (slot < 0) continue;
+        slots[count++] = slot;
+        this.#newer[i] = this.#order.newerThan(slot);
       }
-      if (this.#latest >= 0 && count < limit) {
-        slots[count++] = this.#latest;
-        this.#latest = this.#order.olderThan(this.#latest);
-      }
-      if (this.#older >= 0 && count < limit) {
-        slots[count++] = this.#older;
-        this.#older = this.#order.olderThan(this.#older);
+      for (let i = 0; i < this.#older.length && count < limit; i++) {
+        const slot = this.#older[i] ?? -1;
+        if (slot < 0) continue;
+        slots[count++] = slot;
+        this.#older[i] = this.#order.olderThan(slot);
       }
     }
     return count;

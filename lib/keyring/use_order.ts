@@ -21,12 +21,12 @@ export class UseOrder {
 
   /** The slot that was used next after this one, or -1. */
   newerThan(slot: number): number {
-    return this.#newer[slot] ?? NONE;
+    return slot < 0 ? NONE : this.#newer[slot] ?? NONE;
   }
 
   /** The slot that was used last before this one, or -1. */
   olderThan(slot: number): number {
-    return this.#older[slot] ?? NONE;
+    return slot < 0 ? NONE : this.#older[slot] ?? NONE;
   }
 
   /** Puts a slot that is not in the list at its end. */

@@ -41,11 +41,13 @@ async function find(
 ): Promise<"likely" | "search" | "none" | "busy"> {
   const request = sealAs(index);
   const likely = finder.findLikely(request, ADDRESS, NOW);
+  assert.ok(likely !== "tampered");
   const result = likely?.slot ?? await finder.search(request.check, ADDRESS, NOW);
+  if (result === "none") finder.noteFailure(ADDRESS, NOW);
   if (typeof result === "string") return result;
   const sender = likely ?? finder.open(result, request);
   assert.equal(new TextDecoder().decode(sender?.opened.entry), `ping ${index}`);
-  finder.remember(ADDRESS, result, NOW);
+  if (sender !== undefined) finder.remember(ADDRESS, sender, NOW);
   return likely === undefined ? "search" : "likely";
 }
 
@@ -71,6 +73,23 @@ Deno.test("SenderFinder expects clients to take turns in the same order", async 
   for (const index of swapped) assert.equal(await find(finder, index), "likely", `client ${index}`);
 });
 
+Deno.test("SenderFinder expects the others where they are, not where a slow search began", async () => {
+  const { finder } = makeFinder();
+  const senders = Array.from({ length: 380 }, (_, i) => i);
+  for (let cycle = 0; cycle < 2; cycle++) for (const index of senders) await find(finder, index);
+  // One of the next cycle is searched for while 300 others go on.
+  const late = sealAs(20);
+  const slot = await finder.search(late.check, ADDRESS, NOW);
+  assert.ok(typeof slot === "number");
+  for (const index of senders.filter((each) => each !== 20 && each < 320)) {
+    await find(finder, index);
+  }
+  const sender = finder.open(slot, late);
+  assert.ok(sender !== undefined);
+  finder.remember(ADDRESS, sender, NOW);
+  for (const index of senders.slice(320)) assert.equal(await find(finder, index), "likely");
+});
+
 Deno.test("SenderFinder keeps those who were heard from in reach when new ones come", async () => {
   const { finder } = makeFinder();
   for (let newcomer = 100; newcomer < 140; newcomer++) {
@@ -86,12 +105,15 @@ Deno.test("SenderFinder takes no request whose values are of two clients", () =>
     const mixed = { ...sealAs(1), [name]: sealAs(2)[name] };
     assert.equal(finder.open(1, mixed), undefined, name);
     assert.equal(finder.open(2, mixed), undefined, name);
+    assert.equal(finder.findLikely(mixed, ADDRESS, NOW), "tampered", name);
   }
 });
 
 Deno.test("SenderFinder.remember() is bounded", () => {
   const { finder } = makeFinder();
-  for (let i = 0; i < 10_500; i++) finder.remember(`10.0.${i >> 8}.${i & 255}`, 0, NOW);
+  const sender = finder.open(0, sealAs(0));
+  assert.ok(sender !== undefined);
+  for (let i = 0; i < 10_500; i++) finder.remember(`10.0.${i >> 8}.${i & 255}`, sender, NOW);
   assert.equal(finder.addressCount, 10_000);
 });
 
