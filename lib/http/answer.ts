@@ -94,9 +94,9 @@ export class Answerer {
     const { senders } = this.#parts;
     // The search takes several turns of the event loop, in which the parser's buffer is reused.
     const copy = copyRequest(request);
-    const slot = await senders.search(copy.check, address, this.#nowSeconds());
-    if (slot === "busy") return { ok: false, reason: "too many requests of strangers" };
-    const sender = slot === "none" ? undefined : senders.open(slot, copy);
+    const found = await senders.search(copy.check, address, this.#nowSeconds());
+    if (found === "busy") return { ok: false, reason: "too many requests of strangers" };
+    const sender = found === "none" ? undefined : senders.open(found, copy);
     if (sender === undefined) return this.#refuseStranger(address);
     return await this.#answerSender(copy, sender, address);
   }

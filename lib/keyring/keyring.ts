@@ -94,10 +94,15 @@ export class Keyring {
     return this.#used[slot] === 1;
   }
 
-  /** Notes that a request of the key in a slot was accepted. */
-  touch(slot: Slot): void {
+  /**
+   * Notes that a request of the key in a slot was accepted.
+   *
+   * @param after the slot that was used last when that request arrived, where this is not now
+   */
+  touch(slot: Slot, after?: Slot): void {
     this.#used[slot] = 1;
-    this.#order.touch(slot);
+    if (after !== undefined && this.keyAt(after) !== undefined) this.#order.moveAfter(slot, after);
+    else this.#order.touch(slot);
   }
 
   /**

@@ -12,7 +12,7 @@ import type { Box, SharedKey } from "../crypto/box.ts";
 import type { FailureCounter } from "../guard/failures.ts";
 import type { OpenedRequest, SealedRequest } from "../protocol/v1.ts";
 import type { Keyring, Slot } from "./keyring.ts";
-import type { SearchResult, SenderSearch } from "./search.ts";
+import type { SenderSearch } from "./search.ts";
 
 /** Addresses that are remembered; the one unused for longest goes first. */
 const MAX_ADDRESSES = 10_000;
@@ -30,11 +30,18 @@ const TRIES = {
 /** Keys that are collected before they are tried: most are found among the first few. */
 const FIRST_TRIES = 8;
 
+/** What a search found. */
+export interface FoundSlot {
+  readonly slot: Slot;
+  /** The key that was last used from the address when the search began; -1 when none was. */
+  readonly after: Slot;
+}
+
 /** A request that authenticated. */
 export interface Sender {
   readonly slot: Slot;
-  /** Whether it was among the likely ones. */
-  readonly isLikely: boolean;
+  /** Set when it had to be searched for. */
+  readonly search?: FoundSlot;
   /** The key for the answer. */
   readonly key: SharedKey;
   /** Valid until the next search. */
@@ -47,8 +54,8 @@ interface AddressMemory {
   /** The key that was used next after the last likely one, the last time around; -1 when unknown. */
   expected: Slot;
   /**
-   * The same after the last one that had to be searched for. Kept apart: a search takes its time, in
-   * which the others go on, and they must not be expected where it began.
+   * The same after the last one that had to be searched for. Kept apart: who comes out of turn does
+   * not change whose turn it is, unless others follow there.
    */
   expectedAfterSearch: Slot;
   acceptedAtSeconds: number;
@@ -89,7 +96,7 @@ export class SenderFinder {
   ): Sender | "tampered" | undefined {
     const memory = this.#addresses.get(address);
     if (memory !== undefined) {
-      const sender = this.#open(memory.lastSlot, request, true);
+      const sender = this.#open(memory.lastSlot, request);
       if (sender !== undefined) return sender;
     }
     const slot = this.#tryLikely(
@@ -97,21 +104,28 @@ export class SenderFinder {
       this.#likelyCount(address, memory, nowSeconds),
       memory,
     );
-    return slot < 0 ? undefined : this.#open(slot, request, true) ?? "tampered";
+    return slot < 0 ? undefined : this.#open(slot, request) ?? "tampered";
   }
 
   /**
    * Looks for the sender among all keys.
    *
    * @param check the request's value, which must not change in the meantime
-   * @returns a slot for {@link SenderFinder.open}, "none" for a stranger, or "busy" when the address
+   * @returns what {@link SenderFinder.open} takes, "none" for a stranger, or "busy" when the address
    * or all strangers together have used up their share of our time.
    */
-  async search(check: Uint8Array, address: string, nowSeconds: number): Promise<SearchResult> {
+  async search(
+    check: Uint8Array,
+    address: string,
+    nowSeconds: number,
+  ): Promise<FoundSlot | "none" | "busy"> {
     const { search, failures } = this.#parts;
     if (failures.isOverLimit(address, nowSeconds)) return "busy";
-    const isTrusted = this.#isTrusted(this.#addresses.get(address), nowSeconds);
-    return await search.find(check, isTrusted);
+    const memory = this.#addresses.get(address);
+    // Others go on while this one is searched for, but its turn is now.
+    const after = memory?.lastSlot ?? -1;
+    const result = await search.find(check, this.#isTrusted(memory, nowSeconds));
+    return typeof result === "string" ? result : { slot: result, after };
   }
 
   /** Counts a request that was found to be by nobody, or was tampered with, against its address. */
@@ -120,11 +134,12 @@ export class SenderFinder {
   }
 
   /** Opens a request under the key that a search found; `undefined` when any value does not open. */
-  open(slot: Slot, request: SealedRequest): Sender | undefined {
-    return this.#open(slot, request, false);
+  open(found: FoundSlot, request: SealedRequest): Sender | undefined {
+    const sender = this.#open(found.slot, request);
+    return sender && { ...sender, search: found };
   }
 
-  #open(slot: Slot, request: SealedRequest, isLikely: boolean): Sender | undefined {
+  #open(slot: Slot, request: SealedRequest): Sender | undefined {
     const { box, keyring } = this.#parts;
     const key = keyring.keyAt(slot);
     if (key === undefined) return undefined;
@@ -133,15 +148,15 @@ export class SenderFinder {
     if (check === undefined || id === undefined || ts === undefined || entry === undefined) {
       return undefined;
     }
-    return { slot, isLikely, key, opened: { id, check, ts, entry } };
+    return { slot, key, opened: { id, check, ts, entry } };
   }
 
   /** Notes that the request of a sender was accepted, which came from this address. */
-  remember(address: string, { slot, isLikely }: Sender, nowSeconds: number): void {
+  remember(address: string, { slot, search }: Sender, nowSeconds: number): void {
     const { keyring } = this.#parts;
     // Who was never heard from before has no place in the turns yet.
     const expected = keyring.wasUsed(slot) ? keyring.order.newerThan(slot) : -1;
-    keyring.touch(slot);
+    keyring.touch(slot, search?.after);
     const memory = this.#addresses.get(address);
     if (memory === undefined) {
       const fresh = { lastSlot: slot, expected, expectedAfterSearch: expected };
@@ -149,7 +164,8 @@ export class SenderFinder {
       return;
     }
     memory.lastSlot = slot;
-    if (expected >= 0) memory[isLikely ? "expected" : "expectedAfterSearch"] = expected;
+    const place = search === undefined ? "expected" : "expectedAfterSearch";
+    if (expected >= 0) memory[place] = expected;
     if (memory.acceptedAtSeconds === nowSeconds) return;
     memory.acceptedAtSeconds = nowSeconds;
     this.#addresses.delete(address);

@@ -59,6 +59,18 @@ export class UseOrder {
     this.#newest = slot;
   }
 
+  /** Moves a slot of the list to the place of one that was used next after another slot of it. */
+  moveAfter(slot: number, other: number): void {
+    if (slot === other) return;
+    this.remove(slot);
+    const newer = this.newerThan(other);
+    this.#older[slot] = other;
+    this.#newer[slot] = newer;
+    this.#newer[other] = slot;
+    if (newer === NONE) this.#newest = slot;
+    else this.#older[newer] = slot;
+  }
+
   #grow(slot: number): void {
     const capacity = Math.max(slot + 1, 2 * this.#newer.length);
     const grown = (old: Int32Array): Int32Array<ArrayBuffer> => {

@@ -42,10 +42,10 @@ async function find(
   const request = sealAs(index);
   const likely = finder.findLikely(request, ADDRESS, NOW);
   assert.ok(likely !== "tampered");
-  const result = likely?.slot ?? await finder.search(request.check, ADDRESS, NOW);
+  const result = likely ?? await finder.search(request.check, ADDRESS, NOW);
   if (result === "none") finder.noteFailure(ADDRESS, NOW);
   if (typeof result === "string") return result;
-  const sender = likely ?? finder.open(result, request);
+  const sender = likely ?? finder.open({ after: -1, ...result }, request);
   assert.equal(new TextDecoder().decode(sender?.opened.entry), `ping ${index}`);
   if (sender !== undefined) finder.remember(ADDRESS, sender, NOW);
   return likely === undefined ? "search" : "likely";
@@ -73,21 +73,32 @@ Deno.test("SenderFinder expects clients to take turns in the same order", async 
   for (const index of swapped) assert.equal(await find(finder, index), "likely", `client ${index}`);
 });
 
-Deno.test("SenderFinder expects the others where they are, not where a slow search began", async () => {
+Deno.test("SenderFinder gives whom it searched for the place of when the request arrived", async () => {
   const { finder } = makeFinder();
   const senders = Array.from({ length: 380 }, (_, i) => i);
   for (let cycle = 0; cycle < 2; cycle++) for (const index of senders) await find(finder, index);
-  // One of the next cycle is searched for while 300 others go on.
+  for (const index of senders.slice(0, 20)) await find(finder, index);
+  // The twentieth is searched for while 300 others go on.
   const late = sealAs(20);
-  const slot = await finder.search(late.check, ADDRESS, NOW);
-  assert.ok(typeof slot === "number");
-  for (const index of senders.filter((each) => each !== 20 && each < 320)) {
-    await find(finder, index);
-  }
-  const sender = finder.open(slot, late);
+  const found = await finder.search(late.check, ADDRESS, NOW);
+  assert.ok(typeof found !== "string");
+  for (const index of senders.slice(21, 320)) await find(finder, index);
+  const sender = finder.open(found, late);
   assert.ok(sender !== undefined);
   finder.remember(ADDRESS, sender, NOW);
   for (const index of senders.slice(320)) assert.equal(await find(finder, index), "likely");
+  for (const index of senders) assert.equal(await find(finder, index), "likely", `client ${index}`);
+});
+
+Deno.test("SenderFinder goes on where it was after one that came out of turn, or follows it", async () => {
+  const { finder } = makeFinder();
+  const senders = Array.from({ length: 380 }, (_, i) => i);
+  for (let cycle = 0; cycle < 2; cycle++) for (const index of senders) await find(finder, index);
+  for (const index of senders.slice(0, 100)) await find(finder, index);
+  assert.equal(await find(finder, 300), "search", "out of turn");
+  for (const index of senders.slice(100, 110)) assert.equal(await find(finder, index), "likely");
+  assert.equal(await find(finder, 200), "search", "out of turn");
+  for (const index of senders.slice(201, 290)) assert.equal(await find(finder, index), "likely");
 });
 
 Deno.test("SenderFinder keeps those who were heard from in reach when new ones come", async () => {
@@ -103,15 +114,15 @@ Deno.test("SenderFinder takes no request whose values are of two clients", () =>
   const { finder } = makeFinder();
   for (const name of ["id", "check", "ts", "entry"] as const) {
     const mixed = { ...sealAs(1), [name]: sealAs(2)[name] };
-    assert.equal(finder.open(1, mixed), undefined, name);
-    assert.equal(finder.open(2, mixed), undefined, name);
+    assert.equal(finder.open({ slot: 1, after: -1 }, mixed), undefined, name);
+    assert.equal(finder.open({ slot: 2, after: -1 }, mixed), undefined, name);
     assert.equal(finder.findLikely(mixed, ADDRESS, NOW), "tampered", name);
   }
 });
 
 Deno.test("SenderFinder.remember() is bounded", () => {
   const { finder } = makeFinder();
-  const sender = finder.open(0, sealAs(0));
+  const sender = finder.open({ slot: 0, after: -1 }, sealAs(0));
   assert.ok(sender !== undefined);
   for (let i = 0; i < 10_500; i++) finder.remember(`10.0.${i >> 8}.${i & 255}`, sender, NOW);
   assert.equal(finder.addressCount, 10_000);
@@ -123,7 +134,7 @@ Deno.test("SenderFinder knows keys from when they are added until they are remov
   keyring.removeKey(300);
   assert.equal(keyring.size, 399);
   assert.equal(await find(finder, 300), "none");
-  assert.equal(finder.open(300, sealAs(300)), undefined);
+  assert.equal(finder.open({ slot: 300, after: -1 }, sealAs(300)), undefined);
   keyring.removeKey(300);
   assert.equal(keyring.size, 399, "a second time does nothing");
   const client = clients[300] ?? generateKeyPair();

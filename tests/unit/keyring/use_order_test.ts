@@ -9,18 +9,27 @@ function list(order: UseOrder): number[] {
 }
 
 Deno.test("UseOrder behaves like an array that moves what is used to its front", () => {
-  const step = fc.record({ slot: fc.nat(200), action: fc.constantFrom("touch", "toggle") });
+  const step = fc.record({
+    slot: fc.nat(200),
+    other: fc.nat(200),
+    action: fc.constantFrom("touch", "toggle", "moveAfter"),
+  });
   fc.assert(fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
     const order = new UseOrder();
     let model: number[] = [];
-    for (const { slot, action } of steps) {
+    for (const { slot, other, action } of steps) {
       const isThere = model.includes(slot);
       if (action === "touch" && isThere) {
         order.touch(slot);
-        model = [slot, ...model.filter((other) => other !== slot)];
+        model = [slot, ...model.filter((each) => each !== slot)];
+      } else if (action === "moveAfter" && isThere) {
+        if (slot === other || !model.includes(other)) continue;
+        order.moveAfter(slot, other);
+        model = model.filter((each) => each !== slot);
+        model.splice(model.indexOf(other), 0, slot);
       } else if (action === "toggle" && isThere) {
         order.remove(slot);
-        model = model.filter((other) => other !== slot);
+        model = model.filter((each) => each !== slot);
       } else if (!isThere) {
         order.append(slot);
         model.push(slot);
