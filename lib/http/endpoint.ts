@@ -59,7 +59,8 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
     try {
       if (isJson(request)) {
         const body = await bodies.read(request);
-        const answer = body.ok ? await answerer.answer(body.text, origin.address) : body;
+        const started = body.ok ? answerer.answer(body.text, origin.address) : body;
+        const answer = started instanceof Promise ? await started : started;
         if (answer.ok) {
           onAnswered(origin);
           return new Response(answer.body, { headers: ANSWER_HEADERS });
@@ -97,6 +98,9 @@ async function refuse(
   return new Response(null, { status, headers: [...REFUSAL_HEADERS, ...headers] });
 }
 
+/** Nearly all clients call the server by one name. */
+let lastEndpointUrl = "";
+
 /**
  * Whether the request target is the endpoint, whatever its query. The platform puts the raw Host
  * header in front of the target, so that a URL parser could be led astray by `Host: x/v1?`: the
@@ -104,7 +108,11 @@ async function refuse(
  */
 function isEndpoint(request: Request): boolean {
   const { url } = request;
-  if (/^https?:\/\/[^/?#]*\/v1\/?$/.test(url)) return true;
+  if (url === lastEndpointUrl) return true;
+  if (/^https?:\/\/[^/?#]*\/v1\/?$/.test(url)) {
+    lastEndpointUrl = url;
+    return true;
+  }
   const host = request.headers.get("host") ?? "";
   const start = url.indexOf("//") + 2;
   if (!url.startsWith(host, start)) return false;
