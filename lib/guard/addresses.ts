@@ -3,6 +3,7 @@
  * Addresses from which authenticated requests came, each remembered for IPAddressTTL seconds after
  * its last one. Bounded: the address unused for longest goes first.
  */
+import { keepWithin } from "./bounded_map.ts";
 
 /** Addresses kept at most. */
 const MAX_ADDRESSES = 10_000;
@@ -24,12 +25,7 @@ export class AddressBook {
     if (last === nowSeconds) return false;
     this.#lastSeen.delete(address);
     this.#lastSeen.set(address, nowSeconds);
-    if (this.#lastSeen.size > this.#capacity) {
-      for (const oldest of this.#lastSeen.keys()) {
-        this.#lastSeen.delete(oldest);
-        break;
-      }
-    }
+    keepWithin(this.#lastSeen, this.#capacity);
     return last === undefined || nowSeconds - last > this.#ttlSeconds;
   }
 }

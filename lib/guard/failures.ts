@@ -3,6 +3,7 @@
  * Requests of strangers, counted by address: an IPv4 address, or an IPv6 network of 64 bits (one
  * customer has at least that much). Bounded: the address that failed longest ago goes first.
  */
+import { keepWithin } from "./bounded_map.ts";
 
 /** Addresses kept at most. */
 const MAX_ADDRESSES = 10_000;
@@ -41,11 +42,7 @@ export class FailureCounter {
     }
     this.#counts.delete(network);
     this.#counts.set(network, { sinceSeconds: nowSeconds, failures: 1 });
-    if (this.#counts.size <= MAX_ADDRESSES) return;
-    for (const oldest of this.#counts.keys()) {
-      this.#counts.delete(oldest);
-      break;
-    }
+    keepWithin(this.#counts, MAX_ADDRESSES);
   }
 }
 

@@ -9,6 +9,7 @@
  * them is looked for among all keys (search.ts).
  */
 import type { Box, SharedKey } from "../crypto/box.ts";
+import { keepWithin } from "../guard/bounded_map.ts";
 import type { FailureCounter } from "../guard/failures.ts";
 import type { OpenedRequest, SealedRequest } from "../protocol/v1.ts";
 import type { Keyring, Slot } from "./keyring.ts";
@@ -40,8 +41,8 @@ export interface FoundSlot {
 /** A request that authenticated. */
 export interface Sender {
   readonly slot: Slot;
-  /** Set when it had to be searched for. */
-  readonly search?: FoundSlot;
+  /** Set when it had to be searched for: {@link FoundSlot.after}. */
+  readonly after?: Slot;
   /** The key for the answer. */
   readonly key: SharedKey;
   /** Valid until the next search. */
@@ -136,7 +137,7 @@ export class SenderFinder {
   /** Opens a request under the key that a search found; `undefined` when any value does not open. */
   open(found: FoundSlot, request: SealedRequest): Sender | undefined {
     const sender = this.#open(found.slot, request);
-    return sender && { ...sender, search: found };
+    return sender && { ...sender, after: found.after };
   }
 
   #open(slot: Slot, request: SealedRequest): Sender | undefined {
@@ -152,33 +153,29 @@ export class SenderFinder {
   }
 
   /** Notes that the request of a sender was accepted, which came from this address. */
-  remember(address: string, { slot, search }: Sender, nowSeconds: number): void {
+  remember(address: string, { slot, after }: Sender, nowSeconds: number): void {
     const { keyring } = this.#parts;
     // Who was never heard from before has no place in the turns yet.
     const expected = keyring.wasUsed(slot) ? keyring.order.newerThan(slot) : -1;
-    keyring.touch(slot, search?.after);
+    keyring.touch(slot, after);
     const memory = this.#addresses.get(address);
     if (memory === undefined) {
-      const fresh = { lastSlot: slot, expected, expectedAfterSearch: expected };
-      this.#add(address, { ...fresh, acceptedAtSeconds: nowSeconds });
+      this.#addresses.set(address, {
+        lastSlot: slot,
+        expected,
+        expectedAfterSearch: expected,
+        acceptedAtSeconds: nowSeconds,
+      });
+      keepWithin(this.#addresses, MAX_ADDRESSES);
       return;
     }
     memory.lastSlot = slot;
-    const place = search === undefined ? "expected" : "expectedAfterSearch";
+    const place = after === undefined ? "expected" : "expectedAfterSearch";
     if (expected >= 0) memory[place] = expected;
     if (memory.acceptedAtSeconds === nowSeconds) return;
     memory.acceptedAtSeconds = nowSeconds;
     this.#addresses.delete(address);
     this.#addresses.set(address, memory);
-  }
-
-  #add(address: string, memory: AddressMemory): void {
-    this.#addresses.set(address, memory);
-    if (this.#addresses.size <= MAX_ADDRESSES) return;
-    for (const oldest of this.#addresses.keys()) {
-      this.#addresses.delete(oldest);
-      break;
-    }
   }
 
   #isTrusted(memory: AddressMemory | undefined, nowSeconds: number): boolean {
