@@ -2,6 +2,7 @@
  * @module
  * A program under measurement, on the first core; what loads it runs on the second.
  */
+import { programFlags } from "../tasks/flags.ts";
 
 /** A started program. */
 export interface Subject {
@@ -63,12 +64,12 @@ export async function startSubject(line: readonly string[], cwd: string): Promis
 }
 
 const ROOT = new URL("../", import.meta.url).pathname;
+const flags = await programFlags();
 
 /** The server: from the sources, or an executable. */
 export function serverLine(binary: string | undefined): string[] {
-  const permissions = ["--allow-read=.", "--allow-write=.", "--allow-net", "--allow-env=MSP_*"];
   const program = binary === undefined
-    ? [Deno.execPath(), "run", "--no-prompt", ...permissions, `${ROOT}main.ts`]
+    ? [Deno.execPath(), "run", ...flags, `${ROOT}main.ts`]
     : [ROOT + binary];
   return [...program, "serve", "--host", "127.0.0.1", "--port", "0"];
 }

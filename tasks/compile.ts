@@ -3,16 +3,11 @@
  * Builds the executable dist/msp with the permissions of the `msp` task. Further arguments go to
  * `deno compile`: `--target`, `--output`, or paths to grant (`--allow-read=/srv/keys`).
  */
+import { programFlags } from "./flags.ts";
+
 const OUTPUT = "dist/msp";
 /** Flags that may be given once only; a path given by hand is added to the list. */
 const LIST_FLAG = /^(--allow-(?:read|write|env|net))=(.*)$/;
-
-/** The permission flags of the `msp` task, which development and executable share. */
-async function taskFlags(): Promise<string[]> {
-  const config = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
-  const command: string = config.tasks.msp;
-  return command.split(" ").filter((word) => word.startsWith("--"));
-}
 
 /** Appends paths that were given by hand to the flags of the task. */
 function mergeFlags(flags: readonly string[], extra: readonly string[]): string[] {
@@ -27,7 +22,7 @@ function mergeFlags(flags: readonly string[], extra: readonly string[]): string[
 }
 
 if (import.meta.main) {
-  const flags = mergeFlags(await taskFlags(), Deno.args);
+  const flags = mergeFlags(await programFlags(), Deno.args);
   const hasOutput = Deno.args.some((word) => /^(-o|--output)(=|$)/.test(word));
   const { code } = await new Deno.Command(Deno.execPath(), {
     // No code cache: it would lie in /tmp, where others may write.

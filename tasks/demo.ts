@@ -4,6 +4,7 @@
  * each command as a user would type it.
  */
 import { join } from "node:path";
+import { programFlags } from "./flags.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const encoder = new TextEncoder();
@@ -12,15 +13,9 @@ function say(text: string): void {
   Deno.stdout.writeSync(encoder.encode(`${text}\n`));
 }
 
-/** The program with the permissions of the `msp` task. */
-async function programLine(): Promise<[string, ...string[]]> {
-  const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
-  const flags = (tasks.msp as string).split(" ").filter((word) => word.startsWith("--"));
-  return [Deno.execPath(), "run", "--quiet", ...flags, join(ROOT, "main.ts")];
-}
-
 const folder = await Deno.makeTempDir({ prefix: "msp-demo-" });
-const [command, ...prefix] = await programLine();
+const command = Deno.execPath();
+const prefix = ["run", "--quiet", ...await programFlags(), join(ROOT, "main.ts")];
 const options = { cwd: folder, env: { MSP_LOGLEVEL: "WARNING" } } as const;
 
 /** Runs a command to its end, shows it and what it printed. */

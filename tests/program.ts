@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { join, resolve } from "node:path";
+import { programFlags } from "../tasks/flags.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const BINARY = Deno.env.get("MSP_TEST_BINARY");
@@ -17,9 +18,7 @@ export const PROGRAM: readonly string[] = await programLine();
 
 async function programLine(): Promise<string[]> {
   if (BINARY !== undefined) return [resolve(BINARY)];
-  const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
-  const flags = (tasks.msp as string).split(" ").filter((word) => word.startsWith("--"));
-  return [Deno.execPath(), "run", ...flags, join(ROOT, "main.ts")];
+  return [Deno.execPath(), "run", ...await programFlags(), join(ROOT, "main.ts")];
 }
 
 /** What a command left behind. */
