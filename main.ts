@@ -3,9 +3,9 @@
  * Picks the subcommand; without one the server starts. Alone in the program it touches `Deno.args`
  * and `Deno.exit`, and turns errors into messages and exit codes.
  */
-import { commandHelp, findCommand, programHelp } from "./cli/commands.ts";
 import type { Io } from "./cli/command.ts";
-import { EXIT_CODES, MspError } from "./lib/errors.ts";
+import { EXIT_CODES, MspError, UsageError } from "./lib/errors.ts";
+import { HOST_COMMAND } from "./lib/functions/command.ts";
 import config from "./deno.json" with { type: "json" };
 
 const ENVIRONMENT = [
@@ -18,7 +18,9 @@ const ENVIRONMENT = [
 
 const io: Io = {
   out: (text) => writeAll(Deno.stdout, text),
-  env: Object.fromEntries(ENVIRONMENT.map((name) => [name, Deno.env.get(name) || undefined])),
+  env: Deno.args[0] === HOST_COMMAND
+    ? {}
+    : Object.fromEntries(ENVIRONMENT.map((name) => [name, Deno.env.get(name) || undefined])),
   ask: (question) => Deno.stdin.isTerminal() ? prompt(question) ?? "" : undefined,
   terminated,
 };
@@ -39,6 +41,9 @@ function terminated(): Promise<void> {
 
 async function run(args: readonly string[]): Promise<number> {
   const [first, ...rest] = args;
+  // A function host needs neither the commands nor the libraries that come with them.
+  if (first === HOST_COMMAND) return await runHost();
+  const { commandHelp, findCommand, programHelp } = await import("./cli/commands.ts");
   if (first === "--version" || first === "-V") {
     io.out(
       `msp ${config.version} (Mini Share Point; Deno ${Deno.version.deno}, ${Deno.build.target})\n`,
@@ -57,6 +62,13 @@ async function run(args: readonly string[]): Promise<number> {
     return 0;
   }
   return await command.run(commandArgs, io);
+}
+
+async function runHost(): Promise<number> {
+  const { runFunctionHost } = await import("./lib/functions/host/main.ts");
+  const code = await runFunctionHost();
+  if (code === 0) return 0;
+  throw new UsageError(`Cannot run ${HOST_COMMAND}: only the server starts it, for itself`);
 }
 
 function report(error: unknown): number {

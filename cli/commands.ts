@@ -6,6 +6,7 @@ import { UsageError } from "../lib/errors.ts";
 import { appendclient } from "./appendclient.ts";
 import { call } from "./call.ts";
 import { type Command, parseArguments } from "./command.ts";
+import { functions } from "./functions.ts";
 import { keygen } from "./keygen.ts";
 import { purgeclients } from "./purgeclients.ts";
 import { serve } from "./serve.ts";
@@ -34,6 +35,7 @@ export const COMMANDS: readonly Command[] = [
   appendclient,
   purgeclients,
   call,
+  functions,
   help,
 ];
 

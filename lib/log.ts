@@ -128,7 +128,7 @@ export async function closeLog(): Promise<void> {
 export function formatRecord(record: LogRecord): string {
   const level = Object.keys(LEVELS).find((name) => LEVELS[name] === record.level) ?? "DEBUG";
   const message = record.message.map(String).join("").replace(CONTROL_CHARACTERS, escapeCharacter);
-  const category = record.category.slice(1).join(".");
+  const category = record.category.slice(1).join(".").replace(CONTROL_CHARACTERS, escapeCharacter);
   return `[${formatTime(new Date(record.timestamp))}][MSP] ${level} ${category}: ${message}\n`;
 }
 

@@ -3,15 +3,15 @@
  * Wires the parts from the settings: start, ready, orderly stop.
  */
 import { dirname } from "node:path";
-import { readModules } from "./config/modules.ts";
-import { narrowPermissions } from "./config/permissions.ts";
+import { narrowPermissions, rememberPermissions } from "./config/permissions.ts";
 import { readSettings, type Settings } from "./config/settings.ts";
 import { Box } from "./crypto/box.ts";
 import { formatKey, type KeyPair } from "./crypto/keys.ts";
 import { NonceMark } from "./crypto/nonce_mark.ts";
 import { MspError } from "./errors.ts";
 import { ensureConfig, ensureModules, ensureStore, type ServerPaths } from "./first_start.ts";
-import { FunctionRegistry, loadFunctions } from "./functions/registry.ts";
+import type { FunctionRegistry } from "./functions/registry.ts";
+import { FunctionService } from "./functions/service.ts";
 import { AddressBook } from "./guard/addresses.ts";
 import { BodyReader } from "./guard/body.ts";
 import { WorkBudget } from "./guard/budget.ts";
@@ -76,6 +76,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     logMade(await ensureModules(paths));
     const { pair, made } = await ensureStore(settings);
     logMade(made);
+    const isHeld = rememberPermissions();
     narrowPermissions({
       read: [
         dirname(paths.config),
@@ -88,7 +89,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       write: [paths.log],
     });
     const requestLog = new RequestLog();
-    const endpoint = await buildEndpoint({ paths, settings, pair, requestLog });
+    const functions = new FunctionService({ ...paths, settings, isHeld });
+    await functions.start();
+    const { registry } = functions;
+    const endpoint = await buildEndpoint({ settings, pair, registry, requestLog });
     const host = options.host ?? settings.host;
     const port = options.port ?? settings.port;
     const listener = new Listener(endpoint, { host, port });
@@ -97,6 +101,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const stop = async (): Promise<void> => {
       log.info("Stopping");
       await listener.stop();
+      functions.close();
       requestLog.close();
       log.info("Stopped");
       await closeLog();
@@ -114,14 +119,14 @@ function logMade(made: readonly string[]): void {
 }
 
 interface EndpointSources {
-  readonly paths: ServerPaths;
   readonly settings: Settings;
   readonly pair: KeyPair;
+  readonly registry: FunctionRegistry;
   readonly requestLog: RequestLog;
 }
 
 async function buildEndpoint(sources: EndpointSources): Promise<Endpoint> {
-  const { paths, settings, pair, requestLog } = sources;
+  const { settings, pair, registry, requestLog } = sources;
   const box = await Box.load();
   const keyring = new Keyring(box, pair.privateKey);
   const search = new SenderSearch(keyring, new WorkBudget(settings.limits.searchPercent / 100));
@@ -138,7 +143,7 @@ async function buildEndpoint(sources: EndpointSources): Promise<Endpoint> {
     }),
     nonceMark: new NonceMark(box, pair.privateKey),
     replayGuard: new ReplayGuard(),
-    registry: await loadRegistry(paths),
+    registry,
     requestTtlSeconds: settings.requestTtlSeconds,
     events: {
       onAuthenticated(address, nowSeconds): void {
@@ -182,18 +187,4 @@ async function loadKeyring({ keyring, search, settings, pair }: KeyringSources):
       });
     },
   });
-}
-
-async function loadRegistry(paths: ServerPaths): Promise<FunctionRegistry> {
-  const functionLog = logger("functions");
-  const { entries, warnings } = await readModules(paths.modulesConfig);
-  for (const warning of warnings) functionLog.warning("{warning}", { warning });
-  const { functions, faults } = await loadFunctions(paths.modules, entries);
-  for (const { error } of faults) {
-    const { message, hint } = error;
-    functionLog.error("{text}", { text: hint === undefined ? message : `${message} (${hint})` });
-  }
-  const registry = new FunctionRegistry(functions);
-  functionLog.info("Functions: {names}", { names: registry.names.join(", ") || "none" });
-  return registry;
 }

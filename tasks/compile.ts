@@ -30,6 +30,9 @@ if (import.meta.main) {
       "compile",
       "--no-code-cache",
       "--frozen",
+      // Workers of the function host are started by name, which the compiler does not see.
+      "--include",
+      "lib/functions/host/worker.ts",
       ...flags,
       ...hasOutput ? [] : ["--output", OUTPUT],
       "main.ts",

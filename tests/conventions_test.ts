@@ -11,7 +11,7 @@ const ROOT = new URL("../", import.meta.url).pathname;
 /** From the ground up; a file may import from its own floor and from those below it. */
 const FLOORS: readonly (readonly RegExp[])[] = [
   [/^lib\/errors\.ts$/, /^lib\/base64\.ts$/],
-  [/^lib\/files\.ts$/],
+  [/^lib\/files\.ts$/, /^lib\/watch\.ts$/],
   [/^lib\/log\.ts$/],
   [/^lib\/config\//, /^lib\/guard\//],
   [/^lib\/crypto\//, /^lib\/functions\//],

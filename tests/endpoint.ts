@@ -9,7 +9,7 @@ import nacl from "tweetnacl";
 import type { Box } from "../lib/crypto/box.ts";
 import type { PrivateKey, PublicKey, SecretHex } from "../lib/crypto/keys.ts";
 import { NonceMark } from "../lib/crypto/nonce_mark.ts";
-import { type EntryCall, FunctionRegistry } from "../lib/functions/registry.ts";
+import type { CallResult } from "../lib/functions/queue.ts";
 import { BodyReader } from "../lib/guard/body.ts";
 import { WorkBudget } from "../lib/guard/budget.ts";
 import { FailureCounter } from "../lib/guard/failures.ts";
@@ -26,7 +26,7 @@ export interface EndpointSetup {
   readonly serverPrivateKey: PrivateKey;
   readonly clients: readonly PublicKey[];
   readonly secrets: readonly string[];
-  readonly functions: Readonly<Record<string, EntryCall>>;
+  readonly functions: Readonly<Record<string, () => string>>;
   readonly nowSeconds?: () => number;
 }
 
@@ -47,7 +47,12 @@ export function makeEndpoint(setup: EndpointSetup): { endpoint: Endpoint; refusa
     }),
     nonceMark: new NonceMark(box, serverPrivateKey),
     replayGuard: new ReplayGuard({ window: 3000, entry: 1000 }),
-    registry: new FunctionRegistry(new Map(Object.entries(setup.functions))),
+    registry: {
+      call(name): CallResult {
+        const entry = Object.hasOwn(setup.functions, name) ? setup.functions[name] : undefined;
+        return entry ? { ok: true, text: entry() } : { ok: false, reason: "unknown function" };
+      },
+    },
     requestTtlSeconds: 30,
     events: { onAuthenticated: () => {}, onCrowded: () => {} },
     ...(nowSeconds === undefined ? {} : { clock: () => nowSeconds() * 1000 }),

@@ -1,21 +1,59 @@
 /**
  * @module
- * modules.ini → which function comes from which module. A wrong entry costs only its own function.
+ * modules.ini → which function comes from which module, what it may touch and what it may take. A
+ * wrong entry costs only its own function.
  */
-import { readIni } from "./ini.ts";
+import { type IniOption, readIni } from "./ini.ts";
+import { type Kind, listOf, oneOf, PATH, wholeNumber } from "./kinds.ts";
+import { MAX_HEAP } from "./settings.ts";
 
-/** A function and the module that it comes from. */
-export interface ModuleEntry {
+/** What a function may touch beyond its own modules folder. */
+export interface Grants {
+  readonly read: readonly string[];
+  /** Reading these is granted with it. */
+  readonly write: readonly string[];
+  /** `host`, `host:port`, or `*` for every host. */
+  readonly net: readonly string[];
+  readonly env: readonly string[];
+}
+
+/** A function as modules.ini describes it. */
+export interface FunctionConfig {
   /** Folded to lower case. */
   readonly functionName: string;
   /** A file name in the modules folder, without its ending. */
   readonly moduleName: string;
+  readonly grants: Grants;
+  readonly timeoutSeconds: number;
+  /** Workers. */
+  readonly instances: number;
+  /** Calls that wait or run at the same time. */
+  readonly queueLimit: number;
+  readonly maxResultBytes: number;
+  readonly hasOwnProcess: boolean;
+  /** Of its own process; what config.ini says when absent. */
+  readonly maxHeapMegabytes: number | undefined;
+}
+
+/** A function whose section cannot be used. */
+export interface FunctionConfigFault {
+  readonly functionName: string;
+  /** Where and what, and what is expected. */
+  readonly state: string;
 }
 
 /** The usable entries, and what was wrong with the others. */
 export interface ModulesResult {
-  readonly entries: readonly ModuleEntry[];
+  readonly entries: readonly FunctionConfig[];
+  readonly faults: readonly FunctionConfigFault[];
   readonly warnings: readonly string[];
+}
+
+/** An option of a function's section. */
+export interface FunctionOptionSpec<T> {
+  readonly name: string;
+  readonly fallback: T;
+  readonly kind: Kind<T>;
 }
 
 /** Longest function name in UTF-8, on the wire too. */
@@ -23,6 +61,40 @@ export const MAX_NAME_BYTES = 255;
 
 const SECTION = "Modules";
 const MODULE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
+const NET_TARGET =
+  /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)(?::(\d{1,5}))?$/;
+const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+const PATHS = listOf("paths, separated by commas", PATH.parse);
+const NET = listOf(
+  "hosts such as api.example.org:443, separated by commas, or * for every host",
+  (text) =>
+    text === "*" || Number(NET_TARGET.exec(text)?.[1] ?? 1) <= 65535 && NET_TARGET.test(text)
+      ? text
+      : undefined,
+);
+const ENV = listOf(
+  "names of variables, separated by commas",
+  (text) => ENV_NAME.test(text) ? text : undefined,
+);
+
+function option<T>(name: string, fallback: T, kind: Kind<T>): FunctionOptionSpec<T> {
+  return { name, fallback, kind };
+}
+
+/** Every option of a function's section. */
+export const FUNCTION_OPTIONS = {
+  read: option<readonly string[]>("Read", [], PATHS),
+  write: option<readonly string[]>("Write", [], PATHS),
+  net: option<readonly string[]>("Net", [], NET),
+  env: option<readonly string[]>("Env", [], ENV),
+  timeout: option("Timeout", 10, wholeNumber(" of seconds", 1, 3600)),
+  instances: option("Instances", 1, wholeNumber(" of workers", 1, 64)),
+  queue: option("Queue", 256, wholeNumber(" of calls", 1, 65_536)),
+  maxResult: option("MaxResult", 1_048_576, wholeNumber(" of bytes", 1, 67_108_864)),
+  process: option<"shared" | "own">("Process", "shared", oneOf("shared", "own")),
+  maxHeap: option<number | undefined>("MaxHeap", undefined, MAX_HEAP),
+} as const;
 
 /**
  * Reads modules.ini.
@@ -30,22 +102,78 @@ const MODULE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
  * @throws {ConfigError} when the file cannot be read.
  */
 export async function readModules(path: string): Promise<ModulesResult> {
-  const { options, faults } = await readIni(path);
-  const entries: ModuleEntry[] = [];
-  const warnings = faults.map(({ line, state }) => `${path}: line ${line} ${state}; skipped`);
-  for (const { section, name, value, line } of options) {
-    const place = `${path}: line ${line}`;
-    if (section !== SECTION) warnings.push(`${place} is in the unknown section [${section}]`);
-    else if (new TextEncoder().encode(name).length > MAX_NAME_BYTES) {
-      warnings.push(`${place} has a name of more than ${MAX_NAME_BYTES} bytes; skipped`);
-    } else if (!MODULE_NAME.test(value)) {
-      warnings.push(
-        `${place}: ${name} = ${
-          JSON.stringify(value.slice(0, 80))
-        }, expected the name of a file in ` +
-          "the modules folder, without its ending; skipped",
-      );
-    } else entries.push({ functionName: name, moduleName: value });
+  const { options, faults: lineFaults } = await readIni(path);
+  const warnings = lineFaults.map(({ line, state }) => `${path}: line ${line} ${state}; skipped`);
+  const named = options.filter(({ section }) => section === SECTION)
+    .filter((each) => {
+      const warning = nameWarning(each);
+      if (warning !== undefined) warnings.push(`${path}: line ${each.line}${warning}; skipped`);
+      return warning === undefined;
+    });
+  const isOwn = (name: string, { section }: IniOption): boolean =>
+    section !== SECTION && section.toLowerCase() === name;
+  for (const each of options) {
+    if (each.section === SECTION || named.some(({ name }) => isOwn(name, each))) continue;
+    warnings.push(
+      `${path}: line ${each.line} is in the section [${each.section}], which is no function's`,
+    );
   }
-  return { entries, warnings };
+  const entries: FunctionConfig[] = [], faults: FunctionConfigFault[] = [];
+  for (const { name, value } of named) {
+    const own = options.filter((each) => isOwn(name, each));
+    const result = functionConfig(name, value, own);
+    warnings.push(...result.warnings.map((text) => `${path}: ${text}`));
+    if (result.fault === undefined) entries.push(result.config);
+    else faults.push({ functionName: name, state: `${path}: ${result.fault}` });
+  }
+  return { entries, faults, warnings };
+}
+
+function nameWarning({ name, value }: IniOption): string | undefined {
+  if (new TextEncoder().encode(name).length > MAX_NAME_BYTES) {
+    return ` has a name of more than ${MAX_NAME_BYTES} bytes`;
+  }
+  if (MODULE_NAME.test(value)) return undefined;
+  return `: ${name} = ${JSON.stringify(value.slice(0, 80))}, expected the name of a file in ` +
+    "the modules folder, without its ending";
+}
+
+function functionConfig(
+  functionName: string,
+  moduleName: string,
+  options: readonly IniOption[],
+): { config: FunctionConfig; fault?: string; warnings: string[] } {
+  let fault: string | undefined;
+  const value = <T>(spec: FunctionOptionSpec<T>): T => {
+    const found = options.find(({ name }) => name === spec.name.toLowerCase());
+    if (found === undefined) return spec.fallback;
+    const parsed = spec.kind.parse(found.value);
+    if (parsed !== undefined) return parsed;
+    fault ??= `line ${found.line}: ${spec.name} = ${JSON.stringify(found.value.slice(0, 80))}, ` +
+      `expected ${spec.kind.expected}`;
+    return spec.fallback;
+  };
+  const config: FunctionConfig = {
+    functionName,
+    moduleName,
+    grants: {
+      read: value(FUNCTION_OPTIONS.read),
+      write: value(FUNCTION_OPTIONS.write),
+      net: value(FUNCTION_OPTIONS.net),
+      env: value(FUNCTION_OPTIONS.env),
+    },
+    timeoutSeconds: value(FUNCTION_OPTIONS.timeout),
+    instances: value(FUNCTION_OPTIONS.instances),
+    queueLimit: value(FUNCTION_OPTIONS.queue),
+    maxResultBytes: value(FUNCTION_OPTIONS.maxResult),
+    hasOwnProcess: value(FUNCTION_OPTIONS.process) === "own",
+    maxHeapMegabytes: value(FUNCTION_OPTIONS.maxHeap),
+  };
+  const known = Object.values(FUNCTION_OPTIONS).map(({ name }) => name.toLowerCase());
+  const warnings = options.filter(({ name }) => !known.includes(name))
+    .map(({ section, name, line }) => `line ${line}: unknown option [${section}] ${name}`);
+  if (config.maxHeapMegabytes !== undefined && !config.hasOwnProcess) {
+    fault ??= `[${functionName}] MaxHeap needs Process=own: other functions share the process`;
+  }
+  return { config, warnings, ...(fault === undefined ? {} : { fault }) };
 }

@@ -1,38 +1,54 @@
 /**
  * @module
- * Gives up the permissions that a running server does not need: after its start it reads
- * configuration, keys and modules, and writes nothing but its log.
+ * The permissions of the running server: what it gives up after its start, and what it may hand on to
+ * functions.
  */
 import { resolve } from "node:path";
 
-/** The paths that stay in reach. */
+/** What a running server works with. */
 export interface KeptPaths {
+  /** Only read from now on. */
   readonly read: readonly string[];
-  /** Read as well. */
+  /** Written still. */
   readonly write: readonly string[];
 }
 
+const { permissions } = Deno;
+const query = permissions.querySync.bind(permissions);
+const request = permissions.requestSync.bind(permissions);
+const revoke = permissions.revokeSync.bind(permissions);
+
 /**
- * Keeps access to the given paths and gives up the rest of the working folder, writing to what is
- * only read, the environment, other programs and native code. Network access stays: the server
- * listens with it, also again after a failure.
+ * Gives up writing to everything but the given paths, and native code. Reading stays, since grants of
+ * functions are checked when modules.ini changes; so do the network, and starting other programs: the
+ * one that is permitted is this program itself.
  */
-export function narrowPermissions(kept: KeptPaths): void {
-  const { requestSync, revokeSync } = bindPermissions();
-  const read = [...kept.read, ...kept.write].map((path) => resolve(path));
-  const write = kept.write.map((path) => resolve(path));
+export function narrowPermissions({ read, write }: KeptPaths): void {
   // Asking for a path inside of a granted folder keeps it granted when that folder is given up.
-  for (const path of read) requestSync({ name: "read", path });
-  for (const path of write) requestSync({ name: "write", path });
-  for (const path of [".", ...kept.read]) revokeSync({ name: "write", path });
-  revokeSync({ name: "read", path: "." });
-  for (const name of ["env", "run", "ffi", "sys"] as const) revokeSync({ name });
+  for (const path of write) request({ name: "write", path: resolve(path) });
+  for (const path of [".", ...read]) revoke({ name: "write", path });
+  for (const name of ["ffi", "sys"] as const) revoke({ name });
 }
 
-function bindPermissions(): Pick<Deno.Permissions, "requestSync" | "revokeSync"> {
-  const { permissions } = Deno;
-  return {
-    requestSync: permissions.requestSync.bind(permissions),
-    revokeSync: permissions.revokeSync.bind(permissions),
-  };
+/** Whether the program was started with a permission. */
+export type IsHeld = (wanted: Deno.PermissionDescriptor) => boolean;
+
+/**
+ * What the program may hand on to functions, now and after {@link narrowPermissions}: call it before
+ * that.
+ */
+export function rememberPermissions(): IsHeld {
+  const folder = resolve(".");
+  const mayWriteFolder = isGranted({ name: "write", path: folder });
+  return (wanted) =>
+    isGranted(wanted) ||
+    wanted.name === "write" && mayWriteFolder && isBelow(resolve(String(wanted.path)), folder);
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
+}
+
+function isGranted(wanted: Deno.PermissionDescriptor): boolean {
+  return query(wanted).state === "granted";
 }

@@ -7,6 +7,7 @@
 import { isIP } from "node:net";
 import { ConfigError } from "../errors.ts";
 import { INI_HINT, type IniFile, type IniOption, readIni } from "./ini.ts";
+import { type Kind, PATH, wholeNumber } from "./kinds.ts";
 
 /** Where the parts of the key store are. */
 export interface StorePaths {
@@ -35,6 +36,20 @@ export interface LimitSettings {
   readonly failuresPerMinute: number;
 }
 
+/** A user and group of the operating system, by their numbers. */
+export interface SystemUser {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Where and how functions run. */
+export interface FunctionSettings {
+  /** Megabytes that a function host may use beyond what it has when it is ready. */
+  readonly maxHeapMegabytes: number;
+  /** Whom function hosts run as; the server's own user when absent. */
+  readonly user: SystemUser | undefined;
+}
+
 /** What config.ini says, complete and in range. */
 export interface Settings {
   readonly host: string;
@@ -44,18 +59,13 @@ export interface Settings {
   readonly store: StorePaths;
   readonly proxy: ProxySettings;
   readonly limits: LimitSettings;
+  readonly functions: FunctionSettings;
 }
 
 /** Settings and what was odd about the file but does not stop the start. */
 export interface SettingsResult {
   readonly settings: Settings;
   readonly warnings: readonly string[];
-}
-
-/** A kind of value: how it is read, and what to tell who got it wrong. */
-interface Kind<T> {
-  readonly expected: string;
-  readonly parse: (text: string) => T | undefined;
 }
 
 /** One option of config.ini. */
@@ -66,21 +76,6 @@ export interface OptionSpec<T> {
   readonly kind: Kind<T>;
 }
 
-function wholeNumber(what: string, least: number, most: number): Kind<number> {
-  return {
-    expected: `a whole number${what} from ${least} to ${most}`,
-    parse(text): number | undefined {
-      const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
-      return value >= least && value <= most ? value : undefined;
-    },
-  };
-}
-
-const PATH: Kind<string> = {
-  expected: "a path",
-  parse: (text) => text === "" || text.includes("\0") ? undefined : text,
-};
-
 const HOST: Kind<string> = {
   expected: "an IP address or a host name",
   parse: (text) =>
@@ -89,10 +84,17 @@ const HOST: Kind<string> = {
       : undefined,
 };
 
+const USER: Kind<string> = {
+  expected: "none, or the numbers of a user and a group, UID:GID",
+  parse: (text) => text === "none" || /^\d{1,9}:\d{1,9}$/.test(text) ? text : undefined,
+};
+
 function option<T>(section: string, name: string, fallback: T, kind: Kind<T>): OptionSpec<T> {
   return { section, name, fallback, kind };
 }
 
+/** Memory of a function host. */
+export const MAX_HEAP: Kind<number> = wholeNumber(" of megabytes", 16, 1_000_000);
 const VALUES_COUNT = wholeNumber(" of values", 0, 100);
 
 /** Every option of config.ini. */
@@ -111,6 +113,8 @@ export const OPTIONS = {
     20,
     wholeNumber(" of requests", 1, 1_000_000),
   ),
+  maxHeap: option("Functions", "MaxHeap", 512, MAX_HEAP),
+  functionsUser: option("Functions", "User", "none", USER),
   forwardedFor: option("Proxy", "ForwardFor", 0, VALUES_COUNT),
   forwardedHost: option("Proxy", "ForwardHost", 0, VALUES_COUNT),
   forwardedPort: option("Proxy", "ForwardPort", 0, VALUES_COUNT),
@@ -168,6 +172,10 @@ export function settingsFrom({ options, faults }: IniFile, path: string): Settin
       searchPercent: value(OPTIONS.searchPercent),
       failuresPerMinute: value(OPTIONS.failuresPerMinute),
     },
+    functions: {
+      maxHeapMegabytes: value(OPTIONS.maxHeap),
+      user: parseUser(value(OPTIONS.functionsUser)),
+    },
   };
   const specs = Object.values(OPTIONS);
   const warnings = options
@@ -183,6 +191,12 @@ export function settingsFrom({ options, faults }: IniFile, path: string): Settin
  */
 export function parseFlag<T>(spec: OptionSpec<T>, text: string): T | undefined {
   return spec.kind.parse(text);
+}
+
+function parseUser(text: string): SystemUser | undefined {
+  if (text === "none") return undefined;
+  const [uid = 0, gid = 0] = text.split(":").map(Number);
+  return { uid, gid };
 }
 
 function valueOf<T>(spec: OptionSpec<T>, options: readonly IniOption[], path: string): T {

@@ -28,6 +28,12 @@ SearchPercent=25
 # Requests of strangers a minute from one address (IPv6: one network) that are looked into
 FailuresPerMinute=20
 
+[Functions]
+# Megabytes that the processes of functions may use beyond what they start with
+MaxHeap=512
+# Whom they run as, UID:GID, where the server runs as root; none is the server's own user
+User=none
+
 [Proxy]
 # How many values of each X-Forwarded-* header trusted proxies set; 0 ignores the header
 ForwardFor=0

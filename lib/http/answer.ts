@@ -5,7 +5,8 @@
  */
 import { type Box, NONCE_BYTES, type SharedKey, type ShortHashKey } from "../crypto/box.ts";
 import type { NonceMark } from "../crypto/nonce_mark.ts";
-import type { CallRefusal, CallResult, FunctionRegistry } from "../functions/registry.ts";
+import type { CallRefusal, CallResult } from "../functions/queue.ts";
+import type { FunctionCaller } from "../functions/registry.ts";
 import { FINGERPRINT_WORDS, type ReplayGuard } from "../guard/replay.ts";
 import type { Keyring } from "../keyring/keyring.ts";
 import { copyRequest, type Sender, type SenderFinder } from "../keyring/sender.ts";
@@ -56,7 +57,7 @@ export interface AnswerParts {
   readonly senders: SenderFinder;
   readonly nonceMark: NonceMark;
   readonly replayGuard: ReplayGuard;
-  readonly registry: FunctionRegistry;
+  readonly registry: FunctionCaller;
   readonly requestTtlSeconds: number;
   readonly events: AnswerEvents;
   /** Milliseconds since 1970. */

@@ -3,7 +3,7 @@
  * Log lines about requests: refusals with reason and address, at most 20 a second; functions that fail;
  * new addresses; a crowded replay guard. Never a value of a request.
  */
-import { describeError } from "../functions/registry.ts";
+import { describeError } from "../functions/describe_error.ts";
 import { LineLimit } from "../guard/line_limit.ts";
 import { logger } from "../log.ts";
 import type { Refused } from "./endpoint.ts";

@@ -34,6 +34,7 @@ async function startWithFunctions(folder: TempFolder, args: string[] = []): Prom
     await folder.write(`modules/${name}.js`, text);
   }
   const server = await ServerProcess.start({ cwd: folder.path, args });
+  await server.waitForLog(/INFO functions: Functions: /);
   return { client, server };
 }
 
@@ -503,26 +504,6 @@ Deno.test("a corrupt client file, a low-order key and a bad line are skipped wit
   ) assert.ok(server.err.includes(`WARNING server: ${line}\n`), line);
   assert.doesNotMatch(server.err, /CANARY/);
   assert.match(String(await callServer(server.url, client, "time_test")), /^It is currently/);
-});
-
-Deno.test("the server cannot write its keys and configuration any more once it is ready", async () => {
-  await using folder = await TempFolder.make();
-  const client = await registerClient(folder);
-  const probe = `
-    const state = (name, path) => Deno.permissions.querySync({ name, path }).state;
-    export const entry_call = () => [
-      state("write", "sec/server.key"), state("write", "config/config.ini"), state("write", "."),
-      state("read", "."), state("read", "modules"), state("write", "log"),
-      Deno.permissions.querySync({ name: "env", variable: "MSP_LOGLEVEL" }).state,
-      Deno.permissions.querySync({ name: "run" }).state,
-    ].join(" ");`;
-  await folder.write("modules/probe.js", probe);
-  await folder.write("config/modules.ini", "[Modules]\nprobe=probe\n");
-  await using server = await ServerProcess.start({ cwd: folder.path });
-  assert.equal(
-    await callServer(server.url, client, "probe"),
-    "prompt prompt prompt prompt granted granted prompt prompt",
-  );
 });
 
 Deno.test("marked secrets show up in no log, output or answer, on any failing path", async () => {

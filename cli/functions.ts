@@ -1,0 +1,53 @@
+/**
+ * @module
+ * `msp functions`: loads each function as the server would, and lists what it found.
+ */
+import { rememberPermissions } from "../lib/config/permissions.ts";
+import { readSettings } from "../lib/config/settings.ts";
+import { describeFunctions, type FunctionReport } from "../lib/functions/report.ts";
+import { type Command, parseArguments } from "./command.ts";
+import { PATH_OPTIONS, serverPaths } from "./paths.ts";
+
+/** The subcommand. */
+export const functions: Command = {
+  name: "functions",
+  usage: "functions [--json] [--config F] [--modules-config F] [--modules DIR]",
+  summary: "load every function, list permissions, limits and state",
+  details: `Loads each one as the server would, without serving it. Exit code 1 when one is broken.
+
+  --json                 prints an array of objects: name, module, state, fault, permissions, limits
+  --config FILE          config.ini (MSP_CONFIG_PATH; default config/config.ini)
+  --modules-config FILE  modules.ini (MSP_MODCONF_PATH; default config/modules.ini)
+  --modules DIR          folder of the modules (default modules)`,
+  example: "msp functions",
+  async run(args, io): Promise<number> {
+    const { "log-dir": _, ...options } = PATH_OPTIONS;
+    const { values } = parseArguments(functions, args, {
+      options: { ...options, json: { type: "boolean" } },
+      positionals: [],
+    });
+    const paths = serverPaths(values, io.env);
+    const { settings } = await readSettings(paths.config);
+    const isHeld = rememberPermissions();
+    const { reports, warnings } = await describeFunctions({ ...paths, settings, isHeld });
+    if (values["json"] === true) io.out(`${JSON.stringify(reports, null, 2)}\n`);
+    else {
+      for (const warning of warnings) io.out(`warning: ${warning}\n`);
+      io.out(reports.length === 0 ? "No functions\n" : reports.map(asText).join("\n"));
+    }
+    return reports.some(({ state }) => state === "broken") ? 1 : 0;
+  },
+};
+
+function asText({ name, module, state, fault, permissions, limits }: FunctionReport): string {
+  const granted = Object.entries(permissions)
+    .filter(([, values]) => values.length > 0)
+    .map(([kind, values]) => `${kind} ${values.join(", ")}`);
+  const rows = [
+    ["module", module ?? "none"],
+    ["may", granted.join("; ") || "nothing"],
+    ["limits", Object.entries(limits ?? {}).map((pair) => pair.join(" ")).join(", ") || "none"],
+  ];
+  const lines = rows.map(([key = "", value]) => `  ${key.padEnd(8)}${value}\n`);
+  return `${name}: ${state}\n${fault === undefined ? "" : `  ${fault}\n`}${lines.join("")}`;
+}

@@ -1,0 +1,173 @@
+/**
+ * @module
+ * modules.ini → plans: finds the file of each function and checks what it asks for. Nothing that leads
+ * to the key store or to the configuration can be granted, nor what the server itself was not given.
+ */
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type FunctionConfig, readModules } from "../config/modules.ts";
+import type { IsHeld } from "../config/permissions.ts";
+import { FunctionError, reasonOf } from "../errors.ts";
+import type { WorkerPermissions } from "./messages.ts";
+import { moduleFile } from "./module_file.ts";
+import type { FunctionPlans, PlanFault } from "./registry.ts";
+import type { FunctionPlan } from "./served.ts";
+
+/** Where functions come from, and what they must not reach. */
+export interface PlanSources {
+  /** Folder of the modules. */
+  readonly modules: string;
+  /** modules.ini */
+  readonly modulesConfig: string;
+  /** Files and folders of the key store and the configuration. */
+  readonly protectedPaths: readonly string[];
+  readonly isHeld: IsHeld;
+}
+
+/** Entries of a granted folder that are looked at for links to what is protected. */
+const MAX_ENTRIES = 10_000;
+
+/**
+ * Reads modules.ini and checks every function in it.
+ *
+ * @throws {ConfigError} when modules.ini cannot be read.
+ */
+export async function planFunctions(
+  sources: PlanSources,
+): Promise<FunctionPlans & { warnings: readonly string[] }> {
+  const { entries, faults: configFaults, warnings } = await readModules(sources.modulesConfig);
+  const faults: PlanFault[] = configFaults.map(({ functionName, state }) => ({
+    functionName,
+    message: `Cannot load function ${functionName}: ${state}`,
+  }));
+  const plans: FunctionPlan[] = [];
+  for (const config of entries) {
+    try {
+      plans.push(await planFunction(config, sources));
+    } catch (error) {
+      if (!(error instanceof FunctionError)) throw error;
+      const { message, hint } = error;
+      faults.push({
+        functionName: config.functionName,
+        message: hint === undefined ? message : `${message} (${hint})`,
+      });
+    }
+  }
+  return { plans, faults, warnings };
+}
+
+async function planFunction(config: FunctionConfig, sources: PlanSources): Promise<FunctionPlan> {
+  const { functionName, grants } = config;
+  const fail = (state: string, hint?: string): never => {
+    throw new FunctionError(
+      `Cannot load function ${functionName}: ${state}`,
+      hint === undefined ? {} : { hint },
+    );
+  };
+  const file = await moduleFile(sources.modules, config);
+  const folder = resolve(sources.modules);
+  const paths = [folder, ...grants.read, ...grants.write].map((path) => resolve(path));
+  for (const wanted of descriptors(config)) {
+    if (!sources.isHeld(wanted)) fail(`the server has no ${describe(wanted)}`, startHint(wanted));
+  }
+  for (const path of paths) {
+    const found = await leadsToProtected(path, sources);
+    if (found !== undefined) fail(`${path} leads to ${found}, which no function may reach`);
+  }
+  const write = grants.write.map((path) => resolve(path));
+  const permissions: WorkerPermissions = {
+    read: [...new Set([...paths])],
+    write,
+    net: grants.net.includes("*") ? true : grants.net,
+    env: grants.env,
+  };
+  return { config, file, moduleUrl: pathToFileURL(resolve(file)).href, permissions };
+}
+
+function descriptors({ grants }: FunctionConfig): Deno.PermissionDescriptor[] {
+  const { read, write, net, env } = grants;
+  return [
+    ...[...read, ...write].map((path) => ({ name: "read", path: resolve(path) } as const)),
+    ...write.map((path) => ({ name: "write", path: resolve(path) } as const)),
+    ...net.map((host) => host === "*" ? { name: "net" } as const : { name: "net", host } as const),
+    ...env.map((variable) => ({ name: "env", variable } as const)),
+  ];
+}
+
+function describe(wanted: Deno.PermissionDescriptor): string {
+  return `${wanted.name} permission for ${targetOf(wanted)}`;
+}
+
+function targetOf(wanted: Deno.PermissionDescriptor): string {
+  if (wanted.name === "net") return wanted.host ?? "every host";
+  if (wanted.name === "env") return wanted.variable ?? "";
+  return "path" in wanted ? String(wanted.path) : "";
+}
+
+function startHint(wanted: Deno.PermissionDescriptor): string {
+  const target = wanted.name === "net" && wanted.host === undefined ? "" : `=${targetOf(wanted)}`;
+  const flags = wanted.name === "write"
+    ? `--allow-read${target} --allow-write${target}`
+    : `--allow-${wanted.name}${target}`;
+  return Deno.build.standalone
+    ? `build it with deno task compile ${flags}, and start that`
+    : `start it with deno run ${flags} … main.ts`;
+}
+
+/** What is protected and can be reached through a path, links included; `undefined` when nothing is. */
+async function leadsToProtected(
+  path: string,
+  { protectedPaths, modules }: PlanSources,
+): Promise<string | undefined> {
+  const places = [path, await realPath(path), ...await linkTargets(path)];
+  const modulesFolder = await realPath(resolve(modules));
+  for (const each of protectedPaths) {
+    for (const kept of [resolve(each), await realPath(resolve(each))]) {
+      // The modules themselves may be in a folder of the configuration.
+      const isAround = isWithin(modulesFolder, kept);
+      if (places.some((place) => isWithin(kept, place) || !isAround && isWithin(place, kept))) {
+        return each;
+      }
+    }
+  }
+  return undefined;
+}
+
+function isWithin(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way === "" || way !== ".." && !way.startsWith("../") && !way.startsWith("/");
+}
+
+/** The path without links; of what does not exist, as far as it does. */
+async function realPath(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(await realPath(parent), basename(path));
+  }
+}
+
+/** Where the links in a folder lead. */
+async function linkTargets(path: string): Promise<string[]> {
+  const targets: string[] = [];
+  const folders = [path];
+  let count = 0;
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    try {
+      for await (const entry of Deno.readDir(folder)) {
+        if (++count > MAX_ENTRIES) return targets;
+        const place = join(folder, entry.name);
+        if (entry.isSymlink) targets.push(await realPath(place));
+        else if (entry.isDirectory) folders.push(place);
+      }
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) continue;
+      if (error instanceof Deno.errors.NotADirectory) continue;
+      if (folder !== path) continue;
+      if (error instanceof Deno.errors.NotCapable) continue;
+      throw new FunctionError(`Cannot read ${folder}: ${reasonOf(error)}`, { cause: error });
+    }
+  }
+  return targets;
+}

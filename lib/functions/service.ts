@@ -1,0 +1,111 @@
+/**
+ * @module
+ * The functions of an installation: modules.ini and the modules folder, as they are now and whenever they
+ * change.
+ */
+import { dirname } from "node:path";
+import type { IsHeld } from "../config/permissions.ts";
+import type { Settings } from "../config/settings.ts";
+import { ConfigError } from "../errors.ts";
+import { logger } from "../log.ts";
+import { lookAt, lookBelow, Watch } from "../watch.ts";
+import { hostCommand } from "./command.ts";
+import { planFunctions, type PlanSources } from "./plan.ts";
+import { FunctionRegistry } from "./registry.ts";
+
+/** Where the functions of an installation are. */
+export interface FunctionSources {
+  /** config.ini */
+  readonly config: string;
+  /** modules.ini */
+  readonly modulesConfig: string;
+  /** Folder of the modules. */
+  readonly modules: string;
+  readonly settings: Settings;
+  readonly isHeld: IsHeld;
+}
+
+/** Files that a module can be or import. */
+const CODE = /\.(?:[mc]?[jt]s|[jt]sx|json|wasm)$/;
+const log = logger("functions");
+
+/** Serves the functions of modules.ini. */
+export class FunctionService {
+  readonly registry: FunctionRegistry;
+  readonly #sources: PlanSources;
+  #watch: Watch | undefined;
+
+  constructor(sources: FunctionSources) {
+    const { config, modulesConfig, modules, settings, isHeld } = sources;
+    const { store, functions: { maxHeapMegabytes, user } } = settings;
+    this.#sources = {
+      modules,
+      modulesConfig,
+      protectedPaths: [
+        store.serverFolder,
+        store.clientsFolder,
+        store.register,
+        dirname(config),
+        dirname(modulesConfig),
+        config,
+        modulesConfig,
+      ],
+      isHeld,
+    };
+    const mayReadEnv = (variable: string): boolean => isHeld({ name: "env", variable });
+    this.registry = new FunctionRegistry({
+      maxHeapMegabytes,
+      commandFor: (served) => hostCommand(served, { modules, maxHeapMegabytes, user, mayReadEnv }),
+    });
+  }
+
+  /**
+   * Reads modules.ini and serves what it names; a change of it, or of a module, takes effect within
+   * a second.
+   *
+   * @throws {ConfigError} when it cannot be read.
+   */
+  async start(): Promise<void> {
+    const seen = await this.#look();
+    await this.load();
+    this.#watch = new Watch({
+      seen,
+      look: () => this.#look(),
+      onChange: () => this.#reload(),
+    });
+  }
+
+  /** Ends every host. */
+  close(): void {
+    this.#watch?.close();
+    this.registry.close();
+  }
+
+  /**
+   * Reads modules.ini and serves what it names from now on.
+   *
+   * @returns what was odd about modules.ini.
+   * @throws {ConfigError} when it cannot be read; then everything goes on as before.
+   */
+  async load(): Promise<readonly string[]> {
+    const { warnings, ...plans } = await planFunctions(this.#sources);
+    for (const warning of warnings) log.warning("{warning}", { warning });
+    this.registry.apply(plans);
+    return warnings;
+  }
+
+  async #reload(): Promise<void> {
+    try {
+      log.info("modules.ini or a module changed");
+      await this.load();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      log.error("{message}; everything goes on as before", { message: error.message });
+    }
+  }
+
+  async #look(): Promise<string> {
+    const { modules, modulesConfig } = this.#sources;
+    return `${await lookAt(modulesConfig)}\n${await lookBelow(modules, CODE)}`;
+  }
+}

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { sealRequest } from "../endpoint.ts";
+import { FunctionServer, isAlive, waitUntil, writeModules } from "../functions.ts";
+import { msp, mspOk, TempFolder } from "../program.ts";
+import { postTo } from "../registered.ts";
+
+const PING = "export const entry_call = () => 'pong';";
+
+Deno.test("kill -9 of the process of functions during 1,000 calls: each gets one answer, none runs twice", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write("state/ran", "");
+  const code = `
+    let n = 0;
+    const started = crypto.randomUUID();
+    export const entry_call = async () => {
+      const id = started + " " + ++n;
+      Deno.writeTextFileSync("state/ran", id + "\\n", { append: true });
+      await new Promise((done) => setTimeout(done, 5));
+      return id;
+    };`;
+  await using functions = await FunctionServer.start(folder, {
+    modules: { counts: code },
+    sections: "[counts]\nWrite=state\nQueue=1000\n",
+  });
+  const { client, server } = functions;
+  const bodies = Array.from({ length: 1000 }, () => JSON.stringify(sealRequest(client, "counts")));
+  const answers = bodies.map(async (body) => {
+    const response = await postTo(server.url, body);
+    await response.body?.cancel();
+    return response.status;
+  });
+  await waitUntil(async () => (await folder.read("state/ran")).length > 5000, "many calls run");
+  const [host = 0] = await functions.hosts();
+  Deno.kill(host, "SIGKILL");
+  const statuses = await Promise.all(answers);
+  assert.equal(statuses.length, 1000);
+  const count = (status: number): number => statuses.filter((each) => each === status).length;
+  assert.equal(count(200) + count(401), 1000);
+  assert.ok(count(401) > 0, "some were lost with the process");
+  const ran = (await folder.read("state/ran")).trimEnd().split("\n");
+  assert.equal(new Set(ran).size, ran.length);
+  assert.ok(ran.length <= 1000, `${ran.length} runs for 1,000 calls`);
+  assert.ok(ran.length >= count(200));
+  await server.waitForLog(/A process of functions ended: SIGKILL/);
+  assert.match(String(await functions.call("counts")), / /);
+});
+
+Deno.test("a process of functions that is killed again and again comes back each time", async () => {
+  await using folder = await TempFolder.make();
+  await using functions = await FunctionServer.start(folder, { modules: { ping: PING } });
+  for (let i = 0; i < 3; i++) {
+    const [host = 0] = await functions.hosts();
+    Deno.kill(host, "SIGKILL");
+    await waitUntil(async () => !(await functions.hosts()).includes(host), "it is gone");
+    assert.equal(await functions.call("ping"), "pong");
+  }
+});
+
+const FATAL = "Deno.kill(Deno.pid, 'SIGKILL');";
+
+Deno.test("a function that kills its process while it loads is marked broken, others serve on", async () => {
+  await using folder = await TempFolder.make();
+  // What grows without bounds is killed; in Deno 2.9 it could also send itself a signal.
+  const hungry = "const kept = []; for (;;) kept.push(new Uint8Array(16_000_000).fill(1));";
+  await using functions = await FunctionServer.start(folder, {
+    modules: { fatal: `${hungry} ${FATAL} ${PING}`, ping: PING, pong: PING },
+    config: "[Functions]\nMaxHeap=64\n",
+  });
+  const { server } = functions;
+  assert.match(
+    server.err,
+    /Cannot load function fatal: modules\/fatal\.js ended its process 5 times while it loaded/,
+  );
+  assert.match(server.err, /INFO functions: Functions: ping, pong\n/);
+  for (const name of ["ping", "pong"]) assert.equal(await functions.call(name), "pong");
+  assert.equal(await functions.call("fatal"), 401);
+  await server.waitForLog(/function is broken: fatal/);
+  const deaths = server.err.match(/A process of functions ended/g) ?? [];
+  assert.ok(deaths.length <= 7, `${deaths.length} deaths`);
+  await folder.write("modules/fatal.js", PING);
+  await functions.waitForAnswer("fatal", "pong");
+});
+
+Deno.test("no process is left behind when the server stops, also with a function in an endless loop", async () => {
+  await using folder = await TempFolder.make();
+  await using functions = await FunctionServer.start(folder, {
+    modules: { ping: PING, stuck: "export const entry_call = () => { for (;;); };" },
+    sections: "[ping]\nProcess=own\n[stuck]\nTimeout=1\n",
+  });
+  const hosts = await functions.hosts();
+  assert.equal(hosts.length, 2);
+  assert.equal(await functions.call("stuck"), 401);
+  assert.equal(await functions.server.stop(), 0);
+  await waitUntil(async () => !(await Promise.all(hosts.map(isAlive))).includes(true), "all gone");
+});
+
+Deno.test("no process is left behind when the server is killed, also with a function in an endless loop", async () => {
+  await using folder = await TempFolder.make();
+  await using functions = await FunctionServer.start(folder, {
+    modules: { ping: PING, stuck: "export const entry_call = () => { for (;;); };" },
+    sections: "[ping]\nProcess=own\n",
+  });
+  const hosts = await functions.hosts();
+  const stuck = functions.call("stuck").catch(() => "no answer");
+  assert.equal(await functions.call("ping"), "pong");
+  functions.server.signal("SIGKILL");
+  await functions.server.status();
+  assert.equal(await stuck, "no answer");
+  await waitUntil(async () => !(await Promise.all(hosts.map(isAlive))).includes(true), "all gone");
+});
+
+Deno.test("calls that arrive before the functions have loaded wait for them", async () => {
+  await using folder = await TempFolder.make();
+  await using functions = await FunctionServer.start(folder, { modules: { ping: PING } });
+  const [host = 0] = await functions.hosts();
+  Deno.kill(host, "SIGKILL");
+  const answers = await Promise.all(Array.from({ length: 50 }, () => functions.call("ping")));
+  const lost = answers.filter((answer) => answer === 401).length;
+  assert.equal(answers.filter((answer) => answer === "pong").length, 50 - lost);
+  assert.equal(await functions.call("ping"), "pong");
+});
+
+Deno.test("a module that never finishes loading is broken after 10 s, and burns no core", async () => {
+  await using folder = await TempFolder.make();
+  await using functions = await FunctionServer.start(folder, {
+    modules: {
+      endless: `for (;;); ${PING}`,
+      awaits: `await new Promise(() => {}); ${PING}`,
+      ping: PING,
+    },
+  });
+  for (const name of ["endless", "awaits"]) {
+    assert.match(
+      functions.server.err,
+      new RegExp(`Cannot load function ${name}: .* does not finish loading in 10 s`),
+    );
+  }
+  assert.equal(await functions.call("ping"), "pong");
+  await waitUntil(async () => (await functions.hosts()).length === 1, "the first process is gone");
+});
+
+Deno.test("msp functions lists what the server would serve, and exits with 1 when one is broken", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write("data/x", "");
+  await writeModules(folder, {
+    modules: { fine: PING },
+    sections: "[fine]\nRead=data\nNet=example.org:443\nTimeout=5\nInstances=2\nProcess=own\n",
+  });
+  const options = { cwd: folder.path };
+  const text = await mspOk(["functions"], options);
+  assert.match(
+    text,
+    /^fine: ready\n {2}module {2}modules\/fine\.js\n {2}may {5}read .*data; net example\.org:443\n/,
+  );
+  const [report] = JSON.parse(await mspOk(["functions", "--json"], options));
+  assert.equal(report.state, "ready");
+  assert.deepEqual(report.limits, {
+    timeoutSeconds: 5,
+    instances: 2,
+    queue: 256,
+    maxResultBytes: 1_048_576,
+    process: "own",
+  });
+  await folder.write("modules/fine.js", "export const entry_call = (;");
+  const { code, out } = await msp(["functions", "--json"], options);
+  assert.equal(code, 1);
+  assert.match(
+    JSON.parse(out)[0].fault,
+    /^Cannot load function fine: modules\/fine\.js does not load: SyntaxError/,
+  );
+  await folder.write("config/modules.ini", "[Modules]\nfine=fine\n[fine]\nTimeout=soon\n");
+  const wrong = await msp(["functions"], options);
+  assert.equal(wrong.code, 1);
+  assert.match(
+    wrong.out,
+    /line 4: Timeout = "soon", expected a whole number of seconds from 1 to 3600/,
+  );
+  await folder.write("config/modules.ini", "[Modules]\n");
+  assert.equal(await mspOk(["functions"], options), "No functions\n");
+});

@@ -1,0 +1,244 @@
+import assert from "node:assert/strict";
+import { FunctionServer, writeModules } from "../functions.ts";
+import { IS_COMPILED, mspOk, run, ServerProcess, TempFolder } from "../program.ts";
+
+/** What a function tries, and what must become of it without grants. */
+const ATTEMPTS: { what: string; code: string }[] = [
+  { what: "read the server's key", code: "Deno.readTextFileSync('sec/server.key')" },
+  { what: "read the secrets", code: "Deno.readTextFileSync('sec/clients.dev')" },
+  { what: "read the configuration", code: "Deno.readTextFileSync('config/config.ini')" },
+  { what: "list the working folder", code: "[...Deno.readDirSync('.')]" },
+  { what: "read by another way", code: "(await import('node:fs')).readFileSync('sec/server.key')" },
+  { what: "leave the modules folder", code: "Deno.readTextFileSync('modules/../sec/server.key')" },
+  { what: "connect", code: "await Deno.connect({ hostname: '127.0.0.1', port: 9 })" },
+  { what: "fetch", code: "await fetch('http://127.0.0.1:4242/')" },
+  { what: "listen", code: "Deno.listen({ port: 0 })" },
+  { what: "resolve a name", code: "await Deno.resolveDns('localhost', 'A')" },
+  { what: "read a variable", code: "Deno.env.get('MSP_LOGLEVEL')" },
+  { what: "read all variables", code: "Deno.env.toObject()" },
+  { what: "write into the modules folder", code: "Deno.writeTextFileSync('modules/x.js', '')" },
+  { what: "write the log", code: "Deno.writeTextFileSync('log/latest.log', '')" },
+  { what: "write to /tmp", code: "Deno.makeTempFileSync()" },
+  { what: "make a link", code: "Deno.symlinkSync('sec', 'modules/link')" },
+  { what: "start a program", code: "new Deno.Command('/bin/true').outputSync()" },
+  { what: "start this program", code: "new Deno.Command('/proc/self/exe').outputSync()" },
+  { what: "load native code", code: "Deno.dlopen('libc.so.6', {})" },
+  { what: "ask for the host's name", code: "Deno.hostname()" },
+  {
+    what: "start a worker with more",
+    code: "new Worker('data:application/javascript,', " +
+      "{ type: 'module', deno: { permissions: { read: true } } })",
+  },
+  {
+    what: "ask for a permission",
+    code: "Deno.permissions.requestSync({ name: 'read' }).state === 'granted' || missing()",
+  },
+];
+
+Deno.test("a function without grants may touch nothing", async () => {
+  await using folder = await TempFolder.make();
+  const tries = ATTEMPTS.map(({ what, code }) =>
+    `await attempt(${JSON.stringify(what)}, async () => ${code});`
+  );
+  const probe = `
+    const missing = () => { throw new Deno.errors.NotCapable("no"); };
+    export async function entry_call() {
+      const results = {};
+      const attempt = async (what, run) => {
+        try { await run(); results[what] = "allowed"; } catch (error) { results[what] = error.name; }
+      };
+      ${tries.join("\n")}
+      return results;
+    }`;
+  await using functions = await FunctionServer.start(folder, { modules: { probe } });
+  const results: Record<string, string> = JSON.parse(String(await functions.call("probe")));
+  assert.equal(Object.keys(results).length, ATTEMPTS.length);
+  for (const [what, result] of Object.entries(results)) {
+    assert.equal(result, "NotCapable", `${what}: ${result}`);
+  }
+});
+
+Deno.test("a function gets what its section grants, and no other function does", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write("data/in/text", "read me");
+  await folder.write("data/out/old", "");
+  const code = `
+    const outcome = async (run) => { try { return await run(); } catch (error) { return error.name; } };
+    export const entry_call = async () => ({
+      read: await outcome(() => Deno.readTextFile("data/in/text")),
+      write: await outcome(() => Deno.writeTextFile("data/out/new", "written")) ?? "written",
+      readWritten: await outcome(() => Deno.readTextFile("data/out/new")),
+      writeRead: await outcome(() => Deno.writeTextFile("data/in/text", "")),
+      env: await outcome(() => Deno.env.get("MSP_TEST_TOKEN")),
+      otherEnv: await outcome(() => Deno.env.get("MSP_LOGLEVEL")),
+      net: await outcome(() => Deno.listen({ hostname: "127.0.0.1", port: 0 }).close()) ?? "listened",
+      otherNet: await outcome(() => Deno.connect({ hostname: "127.0.0.2", port: 9 })),
+    });`;
+  await using functions = await FunctionServer.start(folder, {
+    modules: { granted: code, other: code },
+    sections: "[granted]\nRead=data/in\nWrite=data/out\nEnv=MSP_TEST_TOKEN\nNet=127.0.0.1\n",
+    env: { MSP_TEST_TOKEN: "the token", MSP_LOGLEVEL: "INFO" },
+  });
+  assert.deepEqual(JSON.parse(String(await functions.call("granted"))), {
+    read: "read me",
+    write: "written",
+    readWritten: "written",
+    writeRead: "NotCapable",
+    env: "the token",
+    otherEnv: "NotCapable",
+    net: "listened",
+    otherNet: "NotCapable",
+  });
+  const others: Record<string, string> = JSON.parse(String(await functions.call("other")));
+  assert.deepEqual(new Set(Object.values(others)), new Set(["NotCapable"]));
+});
+
+Deno.test("the process of functions has no environment but what was granted", async () => {
+  await using folder = await TempFolder.make();
+  await using functions = await FunctionServer.start(folder, {
+    modules: { granted: "export const entry_call = () => 1;" },
+    sections: "[granted]\nEnv=MSP_TEST_TOKEN\n",
+    env: { MSP_TEST_TOKEN: "the token", MSP_OTHER: "CANARY", HOME: "/CANARY", TZ: "UTC" },
+  });
+  const [host] = await functions.hosts();
+  const { out } = await run(["cat", `/proc/${host}/environ`], { cwd: "." });
+  const names = out.split("\0").filter((each) => each !== "").map((each) => each.split("=")[0]);
+  // What CI sets for the platform may be there.
+  const allowed = ["NO_COLOR", "TZ", "MSP_TEST_TOKEN", "DENO_DIR", "NPM_CONFIG_REGISTRY"];
+  assert.deepEqual(names.filter((name = "") => !allowed.includes(name)), []);
+  assert.ok(names.includes("MSP_TEST_TOKEN"));
+  assert.doesNotMatch(out, /CANARY/);
+});
+
+Deno.test("what a function imports as code does not show the server's key", async () => {
+  await using folder = await TempFolder.make();
+  const code = `
+    const outcome = async (path, how) => {
+      try { return Object.values(await import(path, how)).map(String).join(); }
+      catch (error) { return error.stack + error.message; }
+    };
+    export const entry_call = async () => {
+      const key = new URL("../sec/server.key", import.meta.url).href;
+      return [await outcome(key), await outcome(key, { with: { type: "json" } }),
+        await outcome(key + "#.js"), await outcome(key, { with: { type: "text" } })].join("\\n");
+    };`;
+  await using functions = await FunctionServer.start(folder, { modules: { probe: code } });
+  const text = String(await functions.call("probe"));
+  const key = await folder.read("sec/server.key");
+  assert.ok(text.length > 10 && text !== "401", text);
+  for (let i = 0; i + 8 <= key.length; i++) {
+    assert.ok(!text.includes(key.slice(i, i + 8)), "a part of the key shows");
+  }
+  assert.ok(!functions.server.err.includes(key.slice(0, 8)));
+});
+
+const FORBIDDEN: { grant: string; why: string }[] = [
+  { grant: "Read=sec", why: "the key store" },
+  { grant: "Read=sec/server.key", why: "a file of it" },
+  { grant: "Write=sec/new", why: "a file that is not there" },
+  { grant: "Read=config", why: "the configuration" },
+  { grant: "Write=config/modules.ini", why: "a file of it" },
+  { grant: "Read=.", why: "a folder around it" },
+  { grant: "Read=data/../sec", why: "a way around" },
+  { grant: "Read=linked", why: "a link to it" },
+  { grant: "Read=data", why: "a folder with a link to it" },
+  { grant: "Read=data/deep/key", why: "a link to a file of it" },
+  { grant: "Write=linked/new", why: "a new file behind a link" },
+];
+
+Deno.test("nothing that leads to the key store or the configuration can be granted", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write("data/deep/x", "");
+  await folder.write("sec/x", "");
+  await Deno.symlink("sec", folder.join("linked"));
+  await Deno.symlink("../../sec/server.key", folder.join("data/deep/key"));
+  const names = FORBIDDEN.map((_, i) => `f${i}`);
+  await using functions = await FunctionServer.start(folder, {
+    modules: Object.fromEntries(names.map((name) => [name, "export const entry_call = () => 1;"])),
+    sections: FORBIDDEN.map(({ grant }, i) => `[f${i}]\n${grant}\n`).join(""),
+  });
+  for (const [i, { grant, why }] of FORBIDDEN.entries()) {
+    assert.equal(await functions.call(`f${i}`), 401, grant);
+    const line = new RegExp(
+      `Cannot load function f${i}: \\S+ leads to \\S*(sec|config)\\S*, which no function may reach`,
+    );
+    assert.match(functions.server.err, line, `${grant}: ${why}`);
+  }
+});
+
+Deno.test("a permission that the server does not hold is one line that says how to start it", async () => {
+  await using folder = await TempFolder.make();
+  await using functions = await FunctionServer.start(folder, {
+    modules: {
+      variable: "export const entry_call = () => 1;",
+      outside: "export const entry_call = () => 1;",
+      fine: "export const entry_call = () => 'fine';",
+    },
+    sections: "[variable]\nEnv=SOME_TOKEN\n[outside]\nWrite=/srv/elsewhere\n",
+  });
+  const { err } = functions.server;
+  const how = (flags: string): string =>
+    IS_COMPILED
+      ? `(build it with deno task compile ${flags}, and start that)`
+      : `(start it with deno run ${flags} … main.ts)`;
+  for (
+    const line of [
+      "function variable: the server has no env permission for SOME_TOKEN " +
+      how("--allow-env=SOME_TOKEN"),
+      "function outside: the server has no read permission for /srv/elsewhere " +
+      how("--allow-read=/srv/elsewhere"),
+    ]
+  ) assert.ok(err.includes(`ERROR functions: Cannot load ${line}\n`), err);
+  assert.equal(await functions.call("fine"), "fine");
+  assert.equal(await functions.call("variable"), 401);
+});
+
+Deno.test({
+  name:
+    "functions of an executable that root started run as the user of config.ini, who cannot read keys",
+  ignore: !IS_COMPILED || Deno.uid() !== 0,
+  async fn() {
+    await using folder = await TempFolder.make();
+    await Deno.chmod(folder.path, 0o755);
+    const code = `export const entry_call = async () => {
+      try { return String((await import(new URL("../sec/clients.dev", import.meta.url).href)).default); }
+      catch (error) { return error.message; }
+    };`;
+    await using functions = await FunctionServer.start(folder, {
+      modules: { probe: code },
+      config: "[Functions]\nUser=65534:65534\n",
+    });
+    const [host] = await functions.hosts();
+    const { out } = await run(["ps", "-o", "uid=,gid=", "-p", String(host)], { cwd: "." });
+    assert.deepEqual(out.trim().split(/\s+/), ["65534", "65534"]);
+    const text = String(await functions.call("probe"));
+    assert.match(text, /denied|not found|EACCES/i);
+    assert.ok(!text.includes(functions.client.secretHex.slice(0, 8)));
+  },
+});
+
+Deno.test("a server that may not start its own functions says so", async () => {
+  if (IS_COMPILED) return;
+  await using folder = await TempFolder.make();
+  await writeModules(folder, { modules: { fine: "export const entry_call = () => 1;" } });
+  const main = new URL("../../main.ts", import.meta.url).pathname;
+  const flags = ["--no-prompt", "--allow-read", "--allow-write", "--allow-net", "--allow-env"];
+  const { out, code } = await run(
+    [Deno.execPath(), "run", ...flags, main, "functions"],
+    { cwd: folder.path },
+  );
+  assert.equal(code, 1);
+  assert.match(out, /may not start itself, which needs --allow-run=\/proc\/self\/exe/);
+});
+
+Deno.test("msp function-host is for the server only, and in no help text", async () => {
+  await using folder = await TempFolder.make();
+  assert.doesNotMatch(await mspOk(["help"], { cwd: folder.path }), /function-host/);
+});
+
+Deno.test("a server in a folder whose name has a comma serves functions", async () => {
+  await using folder = await TempFolder.make();
+  await Deno.mkdir(folder.join("a, b"));
+  await using server = await ServerProcess.start({ cwd: folder.join("a, b") });
+  await server.waitForLog(/INFO functions: Functions: time_test\n/);
+});
