@@ -2,8 +2,9 @@
  * @module
  * `deno task bench`: everything in one run; writes bench/results.json, and from it the performance
  * section of README and the plot. Options: `--rounds=5`, `--seconds=2`, `--binary=dist/msp`,
- * `--only=throughput,strangers,sizes,micro,stretch` (prints only, writes nothing).
+ * `--only=throughput,functions,strangers,sizes,micro,stretch` (prints only, writes nothing).
  */
+import { runFunctions } from "./functions.ts";
 import { runLongestStretch, runMicro } from "./micro.ts";
 import { type Results, writeReport } from "./report.ts";
 import { runSizes } from "./sizes.ts";
@@ -37,6 +38,7 @@ try {
     "throughput",
     () => runThroughput({ folder, rounds, seconds, binary }),
   );
+  const functions = await part("functions", () => runFunctions({ folder, rounds, binary }));
   const strangers = await part("strangers", () => runStrangers({ folder, rounds, binary }));
   const sizes = await part(
     "sizes",
@@ -44,13 +46,14 @@ try {
   );
   const micro = await part("micro", runMicro);
   const longestStretchMs = await part("stretch", runLongestStretch);
-  if (longestStretchMs && throughput && strangers && sizes && micro) {
+  if (longestStretchMs && throughput && functions && strangers && sizes && micro) {
     const results: Results = {
       date: new Date().toISOString().slice(0, 10),
       machine: await describeMachine(),
       deno: binary === undefined ? Deno.version.deno : binary,
       rounds,
       throughput,
+      functions,
       strangers,
       sizes,
       micro,

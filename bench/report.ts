@@ -2,6 +2,7 @@
  * @module
  * Results → bench/results.json, the performance section of README, and the plot.
  */
+import type { FunctionFigures } from "./functions.ts";
 import type { Size } from "./sizes.ts";
 import type { StrangerFigures } from "./strangers.ts";
 import type { Throughput } from "./throughput.ts";
@@ -13,6 +14,7 @@ export interface Results {
   readonly deno: string;
   readonly rounds: number;
   readonly throughput: readonly Throughput[];
+  readonly functions: FunctionFigures;
   readonly strangers: StrangerFigures;
   readonly sizes: readonly Size[];
   readonly micro: Readonly<Record<string, number>>;
@@ -42,7 +44,7 @@ export function withSection(readme: string, results: Results): string {
 }
 
 function section(results: Results): string {
-  const { date, machine, deno, rounds, throughput, strangers, sizes, micro } = results;
+  const { date, machine, deno, rounds, throughput, functions, strangers, sizes, micro } = results;
   const rows = throughput.map(({ name, requestsPerSecond, echoRatio }) => [
     name,
     number(requestsPerSecond),
@@ -58,8 +60,9 @@ function section(results: Results): string {
   );
   const ratio = strangers.knownP99UnderFloodMs / strangers.knownP99Ms;
   return [
-    `Measured on ${date} with Deno ${deno}: ${machine}; one core for the server, one for \`wrk\`; real`,
-    `sealed requests with fresh nonces; medians of ${rounds} rounds in which all take turns.`,
+    `Measured on ${date} with Deno ${deno}: ${machine}; one core for the server, one for \`wrk\` and`,
+    "the functions; real sealed requests with fresh nonces; medians of ",
+    `${rounds} rounds in which all take turns.`,
     "",
     table(["", "requests/s", "÷ echo"], rows),
     "",
@@ -68,6 +71,16 @@ function section(results: Results): string {
     "",
     "![Requests a second against registered clients](docs/throughput.svg)",
     "",
+    `- A call alone takes ${number(functions.aloneMicroseconds)} µs from server to function and`,
+    `  back; with 64 at a time it is ${number(functions.callsPerSecond)} calls/s. Functions can be`,
+    `  called ${number(functions.loadMs)} ms after the ready line; earlier calls wait.`,
+    `- The p99 of calls one after the other over HTTP is ${functions.p99Ms.toFixed(1)} ms,`,
+    `  ${
+      functions.p99BesideLoopMs.toFixed(1)
+    } ms while another function is in an endless loop, and`,
+    `  ${
+      functions.p99BesideProgramMs.toFixed(1)
+    } ms while any other program takes one of the cores.`,
     `- A client that was never heard from costs ${
       strangers.unseenMicrosecondsPerKey.toFixed(2)
     } µs for each`,

@@ -55,6 +55,7 @@ export function sealRequests(
   store: BenchStore,
   clients: readonly KeyPair[],
   count: number,
+  functionName = "time_test",
 ): string[] {
   const keys = clients.map(({ privateKey }) => {
     const key = box.deriveSharedKey(store.server.publicKey, privateKey);
@@ -63,7 +64,7 @@ export function sealRequests(
   });
   const nowSeconds = Math.floor(Date.now() / 1000);
   const nonce = new Uint8Array(24);
-  const content = { secretHex: store.secret, functionName: "time_test", nowSeconds };
+  const content = { secretHex: store.secret, functionName, nowSeconds };
   const bodies: string[] = [];
   for (let i = 0; i < count; i++) {
     const key = keys[i % keys.length];

@@ -7,6 +7,7 @@ import { programFlags } from "../tasks/flags.ts";
 /** A started program. */
 export interface Subject {
   readonly url: string;
+  readonly pid: number;
   /** From the start of the process to its ready line. */
   readonly startMs: number;
   /** Waits until the log has a line. */
@@ -15,11 +16,18 @@ export interface Subject {
   readonly stop: () => Promise<void>;
 }
 
-/** Starts a program and waits for its ready line, which holds its URL. */
-export async function startSubject(line: readonly string[], cwd: string): Promise<Subject> {
+/**
+ * Starts a program and waits for its ready line, which holds its URL. With `isFree` it may use every
+ * core.
+ */
+export async function startSubject(
+  line: readonly string[],
+  cwd: string,
+  { isFree = false } = {},
+): Promise<Subject> {
   const before = performance.now();
   const process = new Deno.Command("taskset", {
-    args: ["-c", "0", ...line],
+    args: ["-c", isFree ? "0-1" : "0", ...line],
     cwd,
     env: { NO_COLOR: "1" },
     stdout: "piped",
@@ -46,8 +54,10 @@ export async function startSubject(line: readonly string[], cwd: string): Promis
     });
   await waitFor(() => out.includes("\n"));
   const startMs = performance.now() - before;
+  if (!isFree) await moveChildren(process.pid);
   return {
     url: /http:\/\/\S+/.exec(out)?.[0] ?? "",
+    pid: process.pid,
     startMs,
     waitForLog: (pattern) => waitFor(() => pattern.test(err)),
     async residentMegabytes(): Promise<number> {
@@ -61,6 +71,12 @@ export async function startSubject(line: readonly string[], cwd: string): Promis
       await output;
     },
   };
+}
+
+/** Functions have the core of the load generator, as they have other cores than the server at work. */
+async function moveChildren(pid: number): Promise<void> {
+  const script = `for each in $(ps -o pid= --ppid ${pid}); do taskset -apc 1 $each; done`;
+  await new Deno.Command("sh", { args: ["-c", script], stdout: "null" }).output();
 }
 
 const ROOT = new URL("../", import.meta.url).pathname;

@@ -60,8 +60,10 @@ export class Generation {
     });
     this.#process = new HostProcess(command, { functions: hosted, maxGrowthBytes }, {
       onMessage: (message) => this.#receive(message),
-      onStray: (line) => {
-        if (this.#strays.allows()) log.warning("{line}", { line: line.slice(0, 500) });
+      onStray: (line, isError) => {
+        if (!this.#strays.allows()) return;
+        // What the platform writes when it ends is for its developers.
+        log[isError ? "debug" : "info"]("{line}", { line: line.slice(0, 500) });
       },
       onEnd: (reason) => this.#end(reason),
     });

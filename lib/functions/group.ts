@@ -94,7 +94,11 @@ export class HostGroup {
         const why = "cannot run: the program may not start itself, which needs " +
           `--allow-run=${parts.command.program}`;
         for (const each of served) this.#fail(each, why);
-      } else this.#noteDeath(`it cannot be started: ${reasonOf(error)}`, served);
+      } else {
+        const { uid } = parts.command;
+        const user = uid === undefined ? "" : ` as user ${uid}, which only root can`;
+        this.#noteDeath(`it cannot be started${user}: ${reasonOf(error)}`, []);
+      }
       return;
     }
     this.#generations.add(generation);

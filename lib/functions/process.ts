@@ -19,7 +19,7 @@ export interface HostCommand {
 export interface HostEvents {
   readonly onMessage: (message: FromHost) => void;
   /** A line that is no message: functions and the platform can write to the same descriptors. */
-  readonly onStray: (line: string) => void;
+  readonly onStray: (line: string, isError: boolean) => void;
   /** Once, whatever the reason; after everything that it had written. */
   readonly onEnd: (reason: string) => void;
 }
@@ -39,6 +39,8 @@ export class HostProcess {
   #outgoing = "";
   #isWriting = false;
   #endReason: string | undefined;
+  /** What the platform wrote about why it ends. */
+  #complaint: string | undefined;
   #stray = { second: 0, bytes: 0 };
 
   /** @throws {Deno.errors} when the process cannot be started. */
@@ -97,20 +99,21 @@ export class HostProcess {
 
   async #live(): Promise<void> {
     const [, , status] = await Promise.all([
-      this.#read(this.#process.stdout),
-      this.#read(this.#process.stderr),
+      this.#read(this.#process.stdout, false),
+      this.#read(this.#process.stderr, true),
       this.#process.status,
     ]);
     await this.#writer.close().catch(() => {});
     const how = status.signal === null ? `exit code ${status.code}` : status.signal;
-    this.#events.onEnd(this.#endReason ?? how);
+    const why = this.#complaint === undefined ? how : `${how}, ${this.#complaint}`;
+    this.#events.onEnd(this.#endReason ?? why);
   }
 
-  async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
+  async #read(stream: ReadableStream<Uint8Array>, isError: boolean): Promise<void> {
     const lines = new LineReader();
     try {
       for await (const bytes of stream) {
-        for (const line of lines.read(bytes)) this.#handle(line);
+        for (const line of lines.read(bytes)) this.#handle(line, isError);
         if (lines.pendingLength > MAX_LINE_LENGTH) this.kill("a line of its output never ended");
       }
     } catch (error) {
@@ -118,17 +121,18 @@ export class HostProcess {
     }
   }
 
-  #handle(line: string): void {
-    if (line.startsWith(this.#token)) {
+  #handle(line: string, isError: boolean): void {
+    if (!isError && line.startsWith(this.#token)) {
       this.#events.onMessage(JSON.parse(line.slice(this.#token.length)));
-    } else if (line !== "") this.#handleStray(line);
+    } else if (line !== "") this.#handleStray(line, isError);
   }
 
-  #handleStray(line: string): void {
+  #handleStray(line: string, isError: boolean): void {
     const second = Math.floor(performance.now() / 1000);
     if (second !== this.#stray.second) this.#stray = { second, bytes: 0 };
     this.#stray.bytes += line.length;
     if (this.#stray.bytes > MAX_STRAY_BYTES) this.kill("it wrote too much output");
-    else this.#events.onStray(line);
+    else this.#events.onStray(line, isError);
+    if (isError && /^#?\s*(?:error:|Fatal )/i.test(line)) this.#complaint ??= line.slice(0, 200);
   }
 }

@@ -193,29 +193,30 @@ Deno.test("a permission that the server does not hold is one line that says how 
   assert.equal(await functions.call("variable"), 401);
 });
 
-Deno.test({
-  name:
-    "functions of an executable that root started run as the user of config.ini, who cannot read keys",
-  ignore: !IS_COMPILED || Deno.uid() !== 0,
-  async fn() {
-    await using folder = await TempFolder.make();
-    await Deno.chmod(folder.path, 0o755);
-    const code = `export const entry_call = async () => {
-      try { return String((await import(new URL("../sec/clients.dev", import.meta.url).href)).default); }
-      catch (error) { return error.message; }
-    };`;
-    await using functions = await FunctionServer.start(folder, {
-      modules: { probe: code },
-      config: "[Functions]\nUser=65534:65534\n",
-    });
-    const [host] = await functions.hosts();
-    const { out } = await run(["ps", "-o", "uid=,gid=", "-p", String(host)], { cwd: "." });
-    assert.deepEqual(out.trim().split(/\s+/), ["65534", "65534"]);
-    const text = String(await functions.call("probe"));
-    assert.match(text, /denied|not found|EACCES/i);
-    assert.ok(!text.includes(functions.client.secretHex.slice(0, 8)));
-  },
-});
+if (IS_COMPILED) {
+  Deno.test({
+    name: "functions of a server that root started run as the user of config.ini (needs root)",
+    ignore: Deno.uid() !== 0,
+    fn: async (): Promise<void> => {
+      await using folder = await TempFolder.make();
+      await Deno.chmod(folder.path, 0o755);
+      const code = `export const entry_call = async () => {
+        const url = new URL("../sec/clients.dev", import.meta.url);
+        try { return String((await import(url)).default); } catch (error) { return error.message; }
+      };`;
+      await using functions = await FunctionServer.start(folder, {
+        modules: { probe: code },
+        config: "[Functions]\nUser=65534:65534\n",
+      });
+      const [host] = await functions.hosts();
+      const { out } = await run(["ps", "-o", "uid=,gid=", "-p", String(host)], { cwd: "." });
+      assert.deepEqual(out.trim().split(/\s+/), ["65534", "65534"]);
+      const text = String(await functions.call("probe"));
+      assert.match(text, /denied|not found|EACCES/i);
+      assert.ok(!text.includes(functions.client.secretHex.slice(0, 8)));
+    },
+  });
+}
 
 Deno.test("a server that may not start its own functions says so", async () => {
   if (IS_COMPILED) return;

@@ -74,13 +74,25 @@ Deno.test({
       cwd: folder.path,
       stdout: "piped",
     }).spawn();
-    const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    const port = Number((await lines.read()).value);
+    const chunks = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    /** The next line; a chunk may hold a part of one, or several. */
+    const nextLine = async (): Promise<string> => {
+      for (let end = text.indexOf("\n");; end = text.indexOf("\n")) {
+        const line = text.slice(0, end);
+        if (end >= 0) text = text.slice(end + 1);
+        if (end >= 0) return line;
+        const { value, done } = await chunks.read();
+        assert.ok(!done, "the Python server ended");
+        text += value;
+      }
+    };
+    const port = Number(await nextLine());
     const url = `http://127.0.0.1:${port}/v1`;
     const answer = await mspOk(["call", url, "zeit_prüfung"], { cwd: folder.path });
     assert.equal(answer, "grüße\n\taus Python\n");
-    assert.deepEqual(JSON.parse((await lines.read()).value ?? ""), []);
-    await lines.cancel();
+    assert.deepEqual(JSON.parse(await nextLine()), []);
+    await chunks.cancel();
     assert.equal((await process.status).code, 0);
   },
 });

@@ -40,6 +40,7 @@ Deno.test("settingsFrom() reads the original's file, with defaults for what it l
       forwardedProto: 2,
     },
     limits: { searchPercent: 25, failuresPerMinute: 20 },
+    functions: { maxHeapMegabytes: 512, user: undefined },
   });
 });
 
@@ -54,6 +55,10 @@ Deno.test("settingsFrom() gives the same for an empty file and for the shipped o
 });
 
 const WRONG = [
+  {
+    text: "[Functions]\nUser=nobody",
+    message: /\[Functions\] User = "nobody", expected none, or the numbers of a user and a group/,
+  },
   {
     text: "[Clients]\nRequestTTL=abc",
     message: /\[Clients\] RequestTTL = "abc", expected a whole number of seconds from 1 to 86400/,
