@@ -23,6 +23,9 @@ const io: Io = {
     : Object.fromEntries(ENVIRONMENT.map((name) => [name, Deno.env.get(name) || undefined])),
   ask: (question) => Deno.stdin.isTerminal() ? prompt(question) ?? "" : undefined,
   terminated,
+  onReload(action): void {
+    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", action);
+  },
 };
 
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the program at once. */
@@ -90,5 +93,7 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
 }
 
 if (import.meta.main) {
+  // By default the platform opens its debugger on this signal (2.9), or ends (2.4).
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGUSR1", () => {});
   Deno.exit(await run(Deno.args).catch(report));
 }

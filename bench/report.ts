@@ -61,7 +61,7 @@ function section(results: Results): string {
   const ratio = strangers.knownP99UnderFloodMs / strangers.knownP99Ms;
   return [
     `Measured on ${date} with Deno ${deno}: ${machine}; one core for the server, one for \`wrk\` and`,
-    "the functions; real sealed requests with fresh nonces; medians of ",
+    "the functions; 64 connections; real sealed requests with fresh nonces; medians of ",
     `${rounds} rounds in which all take turns.`,
     "",
     table(["", "requests/s", "÷ echo"], rows),

@@ -41,7 +41,7 @@ end
 
 /** Runs a load. */
 export async function runLoad(load: Load): Promise<LoadResult> {
-  const { url, bodies, seconds, connections = 16, addresses = false } = load;
+  const { url, bodies, seconds, connections = 64, addresses = false } = load;
   const folder = await Deno.makeTempDir({ prefix: "msp-wrk-" });
   try {
     await Deno.writeTextFile(`${folder}/bodies`, bodies.join("\n") + "\n");

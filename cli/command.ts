@@ -16,6 +16,8 @@ export interface Io {
   readonly ask: (question: string) => string | undefined;
   /** Resolves at the first signal that asks the program to end. */
   readonly terminated: () => Promise<void>;
+  /** Calls back whenever a signal asks for a look at what changed. */
+  readonly onReload: (action: () => void) => void;
 }
 
 /** A subcommand. */

@@ -6,9 +6,15 @@ import { UsageError } from "../lib/errors.ts";
 import { appendclient } from "./appendclient.ts";
 import { call } from "./call.ts";
 import { type Command, parseArguments } from "./command.ts";
+import { doctor } from "./doctor.ts";
 import { functions } from "./functions.ts";
 import { keygen } from "./keygen.ts";
+import { listclients } from "./listclients.ts";
+import { migrateSecretsCommand } from "./migrate_secrets.ts";
 import { purgeclients } from "./purgeclients.ts";
+import { removeclient } from "./removeclient.ts";
+import { rotateSecretsCommand } from "./rotate_secrets.ts";
+import { rotateServerKeyCommand } from "./rotate_server_key.ts";
 import { serve } from "./serve.ts";
 
 const help: Command = {
@@ -33,9 +39,15 @@ export const COMMANDS: readonly Command[] = [
   serve,
   keygen,
   appendclient,
+  listclients,
+  removeclient,
   purgeclients,
+  rotateSecretsCommand,
+  migrateSecretsCommand,
+  rotateServerKeyCommand,
   call,
   functions,
+  doctor,
   help,
 ];
 

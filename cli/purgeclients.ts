@@ -3,9 +3,9 @@
  * `msp purgeclients`: removes every client.
  */
 import { readSettings } from "../lib/config/settings.ts";
-import { StoreError } from "../lib/errors.ts";
 import { purgeClients } from "../lib/keyring/store.ts";
 import { type Command, parseArguments } from "./command.ts";
+import { confirm } from "./confirm.ts";
 import { CONFIG_DETAILS, CONFIG_OPTION, configPath } from "./paths.ts";
 
 /** The subcommand. */
@@ -14,8 +14,7 @@ export const purgeclients: Command = {
   usage: "purgeclients [--yes] [--config F]",
   summary: "remove every client's key and secret",
   details:
-    `Every client has to be registered anew afterwards. Restart a running server, so that it forgets
-them.
+    `Every client has to be registered anew afterwards. A running server forgets them within a second.
 
   --yes                  does not ask
 ${CONFIG_DETAILS}`,
@@ -26,20 +25,8 @@ ${CONFIG_DETAILS}`,
       positionals: [],
     });
     const { settings: { store } } = await readSettings(configPath(values, io.env));
-    if (values["yes"] !== true) {
-      const answer = io.ask(
-        `This removes every client in ${store.clientsFolder} and every secret in ${store.register}. Proceed? (y|n)`,
-      );
-      if (answer === undefined) {
-        throw new StoreError("Cannot ask whether to remove every client: there is no terminal", {
-          hint: "pass --yes to remove them without a question",
-        });
-      }
-      if (!/^y(es)?$/i.test(answer.trim())) {
-        io.out("Nothing removed\n");
-        return 1;
-      }
-    }
+    const what = `every client in ${store.clientsFolder} and every secret in ${store.register}`;
+    if (values["yes"] !== true && !confirm(io, `remove ${what}`)) return 1;
     const count = await purgeClients(store);
     io.out(`Removed ${count} ${count === 1 ? "client" : "clients"}\n`);
     return 0;

@@ -24,6 +24,7 @@ ${PATH_DETAILS}
 
 The log goes to standard error and to latest.log. MSP_LOGLEVEL: DEBUG, INFO, WARNING, ERROR or
 CRITICAL (default INFO); MSP_MAXLOGS: rotated files that are kept (default 5).
+Changes of the key store and of modules are noticed within a second, on SIGHUP at once.
 SIGTERM and SIGINT stop the server when the requests in flight have ended, 10 s at most.`,
   example: "msp serve --port 8080",
   async run(args, io): Promise<number> {
@@ -47,6 +48,7 @@ SIGTERM and SIGINT stop the server when the requests in flight have ended, 10 s 
       `Mini Share Point is ready on ${server.url} (listening on ${server.listening}), ` +
         `server public key ${server.publicKeyBase64}\n`,
     );
+    io.onReload(() => void server.reload());
     await terminated;
     await server.stop();
     return 0;

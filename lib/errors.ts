@@ -98,6 +98,9 @@ export function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.AlreadyExists) return "it exists already";
   if (error instanceof Deno.errors.PermissionDenied) return "the operating system denies access";
   if (error instanceof Deno.errors.NotCapable) return "outside of the paths this program may use";
+  if (error instanceof Deno.errors.FilesystemLoop) {
+    return "it is a symbolic link, which is not followed for writing";
+  }
   if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
   if (error instanceof Deno.errors.NotADirectory) return "a part of the path is not a folder";
   if (error instanceof Error) {

@@ -21,13 +21,16 @@ const LOCK_TIMEOUT_MS = 10_000;
  * folder, for a new file) where the process may set them, so that `root` can administer a store that the
  * server reads as another user.
  *
- * @throws {Deno.errors} whatever the file system says; then the old content is untouched.
+ * @throws {Deno.errors} whatever the file system says, FilesystemLoop for a symbolic link; then the
+ * old content is untouched.
  */
 export async function replaceFile(
   path: string,
   text: string,
   { mode }: WriteOptions,
 ): Promise<void> {
+  // Renaming over a link would cut what it leads to off, writing through it would change who knows what.
+  if (await isLink(path)) throw new Deno.errors.FilesystemLoop(path);
   const temporary = await writeTemporary(path, text, mode);
   try {
     await Deno.rename(temporary, path);
@@ -115,6 +118,15 @@ export async function isFolder(path: string): Promise<boolean> {
   }
 }
 
+async function isLink(path: string): Promise<boolean> {
+  try {
+    return (await Deno.lstat(path)).isSymlink;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 /** Whether anything stands at the path. */
 export async function exists(path: string): Promise<boolean> {
   try {
@@ -137,23 +149,31 @@ export async function withLock<T>(folder: string, action: () => Promise<T>): Pro
   using file = await Deno.open(path, { create: true, write: true, mode: 0o600 });
   await keepOwner(path, folder);
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    const error = new StoreError(
-      `Cannot change ${folder}: another command has held ${path} for ${LOCK_TIMEOUT_MS / 1000} s`,
+  const timeout = new Promise<"timeout">((resolve) => {
+    timer = setTimeout(() => resolve("timeout"), LOCK_TIMEOUT_MS);
+  });
+  const winner = await Promise.race([file.lock(true), timeout]).finally(() => clearTimeout(timer));
+  if (winner === "timeout") {
+    throw new StoreError(
+      `Cannot change ${folder}: ${await holderOf(path)} has held ${path} for more than ${
+        LOCK_TIMEOUT_MS / 1000
+      } s`,
       { hint: "let that command finish, or end it, then try again" },
     );
-    timer = setTimeout(() => reject(error), LOCK_TIMEOUT_MS);
-  });
-  try {
-    await Promise.race([file.lock(true), timeout]);
-  } finally {
-    clearTimeout(timer);
   }
+  await file.truncate();
+  await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
   try {
     return await action();
   } finally {
     await file.unlock();
   }
+}
+
+/** Who holds a lock, as it wrote itself. */
+async function holderOf(path: string): Promise<string> {
+  const pid = (await Deno.readTextFile(path).catch(() => "")).trim();
+  return /^\d{1,10}$/.test(pid) ? `process ${pid}` : "another command";
 }
 
 async function writeTemporary(path: string, text: string, mode: number): Promise<string> {

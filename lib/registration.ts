@@ -13,7 +13,7 @@ import { addClient } from "./keyring/store.ts";
 export interface RegisteredClient {
   /** The file of its public key. */
   readonly path: string;
-  /** Told to the client, and in the register. */
+  /** Told to the client, and kept nowhere. */
   readonly secret: SecretHex;
   readonly serverPublicKey: PublicKey;
 }
@@ -21,12 +21,14 @@ export interface RegisteredClient {
 /**
  * Registers a public key, given as text.
  *
+ * @param options isPlain: the register gets the secret itself, for a return to the original
  * @throws {StoreError} when it is no key, not a safe one, the server's own, or registered already.
  * @throws {ConfigError} or {KeyFileError} when config.ini or the key store cannot be used.
  */
 export async function registerClient(
   configPath: string,
   publicKeyText: string,
+  options: { isPlain: boolean } = { isPlain: false },
 ): Promise<RegisteredClient> {
   const refuse = (state: string): never => {
     throw new StoreError(`Cannot register this key: ${state}`, {
@@ -43,5 +45,5 @@ export async function registerClient(
   if (box.deriveSharedKey(publicKey, pair.privateKey) === undefined) {
     return refuse("it is a point of low order, under which everybody could read and write");
   }
-  return { ...await addClient(store, publicKey), serverPublicKey: pair.publicKey };
+  return { ...await addClient(store, publicKey, options), serverPublicKey: pair.publicKey };
 }

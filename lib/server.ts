@@ -16,18 +16,20 @@ import { AddressBook } from "./guard/addresses.ts";
 import { BodyReader } from "./guard/body.ts";
 import { WorkBudget } from "./guard/budget.ts";
 import { FailureCounter } from "./guard/failures.ts";
+import { ReplayJournal } from "./guard/journal.ts";
 import { ReplayGuard } from "./guard/replay.ts";
 import { Answerer } from "./http/answer.ts";
 import { createEndpoint, type Endpoint } from "./http/endpoint.ts";
 import { Listener } from "./http/listener.ts";
 import { RequestLog } from "./http/request_log.ts";
 import { Keyring } from "./keyring/keyring.ts";
-import { loadKeys } from "./keyring/loading.ts";
+import { LiveStore } from "./keyring/live_store.ts";
 import { SenderFinder } from "./keyring/sender.ts";
 import { SenderSearch } from "./keyring/search.ts";
-import { checkServerPublicKey } from "./keyring/store.ts";
-import { listClientFiles, readSecrets, type StoreFault } from "./keyring/store_reader.ts";
+import { checkServerPublicKey } from "./keyring/server_keys.ts";
+import type { StoreFault } from "./keyring/store_reader.ts";
 import { closeLog, FAILURE_CATEGORY, logger, type LogSettings, openLog } from "./log.ts";
+import { Watch } from "./watch.ts";
 
 /** How to start a server. */
 export interface ServerOptions {
@@ -46,6 +48,8 @@ export interface RunningServer {
   /** Address and port that it listens on. */
   readonly listening: string;
   readonly publicKeyBase64: string;
+  /** Takes up changes of the key store and of modules now; without, it does so within a second. */
+  readonly reload: () => Promise<void>;
   /**
    * Stops accepting, lets the requests in flight end (10 s at most), writes the log out.
    * The process may then exit.
@@ -89,10 +93,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       write: [paths.log],
     });
     const requestLog = new RequestLog();
-    const functions = new FunctionService({ ...paths, settings, isHeld });
+    const journal = new ReplayJournal(paths.log, {
+      onFailure: (reason) => requestLog.journalFailed(reason),
+    });
+    const beforeCalls = (): void => journal.flush();
+    const functions = new FunctionService({ ...paths, settings, isHeld, beforeCalls });
     await functions.start();
     const { registry } = functions;
-    const endpoint = await buildEndpoint({ settings, pair, registry, requestLog });
+    const { endpoint, watch } = await buildEndpoint({
+      settings,
+      pair,
+      registry,
+      requestLog,
+      journal,
+    });
     const host = options.host ?? settings.host;
     const port = options.port ?? settings.port;
     const listener = new Listener(endpoint, { host, port });
@@ -100,13 +114,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     log.info("Listening on {listening}", { listening: listener.listening });
     const stop = async (): Promise<void> => {
       log.info("Stopping");
+      watch.close();
       await listener.stop();
       functions.close();
+      journal.close();
       requestLog.close();
       log.info("Stopped");
       await closeLog();
     };
-    return { url: listener.url, listening: listener.listening, publicKeyBase64, stop };
+    const reload = async (): Promise<void> => {
+      log.info("Looking at key store and modules");
+      await Promise.all([watch.takeUp(), functions.takeUp()]);
+    };
+    return { url: listener.url, listening: listener.listening, publicKeyBase64, reload, stop };
   } catch (error) {
     if (error instanceof MspError) failures.fatal("{message}", { message: error.message });
     await closeLog();
@@ -123,14 +143,21 @@ interface EndpointSources {
   readonly pair: KeyPair;
   readonly registry: FunctionRegistry;
   readonly requestLog: RequestLog;
+  readonly journal: ReplayJournal;
 }
 
-async function buildEndpoint(sources: EndpointSources): Promise<Endpoint> {
-  const { settings, pair, registry, requestLog } = sources;
+async function buildEndpoint(
+  sources: EndpointSources,
+): Promise<{ endpoint: Endpoint; watch: Watch }> {
+  const { settings, pair, registry, requestLog, journal } = sources;
   const box = await Box.load();
   const keyring = new Keyring(box, pair.privateKey);
   const search = new SenderSearch(keyring, new WorkBudget(settings.limits.searchPercent / 100));
-  await loadKeyring({ keyring, search, settings, pair });
+  const nonceMark = new NonceMark(box, pair.privateKey);
+  const watch = await followStore({ keyring, search, nonceMark, settings, pair });
+  const replayGuard = new ReplayGuard();
+  const restored = journal.restore(replayGuard, Math.floor(Date.now() / 1000));
+  if (restored > 0) log.info("Requests remembered from before: {restored}", { restored });
   const addresses = new AddressBook(settings.ipAddressTtlSeconds);
   const answerer = new Answerer({
     box,
@@ -141,8 +168,9 @@ async function buildEndpoint(sources: EndpointSources): Promise<Endpoint> {
       search,
       failures: new FailureCounter(settings.limits.failuresPerMinute),
     }),
-    nonceMark: new NonceMark(box, pair.privateKey),
-    replayGuard: new ReplayGuard(),
+    nonceMark,
+    replayGuard,
+    fingerprintKey: journal.key,
     registry,
     requestTtlSeconds: settings.requestTtlSeconds,
     events: {
@@ -150,41 +178,54 @@ async function buildEndpoint(sources: EndpointSources): Promise<Endpoint> {
         if (addresses.see(address, nowSeconds)) requestLog.newAddress(address);
       },
       onCrowded: () => requestLog.crowded(),
+      onRemembered: (words, expiresAtSeconds) => journal.append(words, expiresAtSeconds),
     },
   });
-  return createEndpoint({
+  const endpoint = createEndpoint({
     answerer,
     bodies: new BodyReader(),
     proxy: settings.proxy,
     onAnswered: (origin) => requestLog.answered(origin),
     onRefused: (refused) => requestLog.refused(refused),
   });
+  return { endpoint, watch };
 }
 
-interface KeyringSources {
+interface StoreSources {
   readonly keyring: Keyring;
   readonly search: SenderSearch;
+  readonly nonceMark: NonceMark;
   readonly settings: Settings;
   readonly pair: KeyPair;
 }
 
-async function loadKeyring({ keyring, search, settings, pair }: KeyringSources): Promise<void> {
-  const { clientsFolder: folder, register } = settings.store;
-  const faults = await readSecrets(register, (secret) => keyring.addSecret(secret));
-  const warn = ({ path, state }: StoreFault): void =>
-    log.warning("{path}: {state}", { path, state });
-  faults.forEach(warn);
-  const mismatch = await checkServerPublicKey(settings.store, pair.publicKey);
-  if (mismatch !== undefined) warn(mismatch);
-  search.isLoading = true;
-  loadKeys(keyring, { folder, names: await listClientFiles(folder) }, {
-    onFault: warn,
-    onDone(): void {
-      search.isLoading = false;
-      log.info("Registered client keys: {keys}, secrets: {secrets}", {
-        keys: keyring.size,
-        secrets: keyring.secretCount,
-      });
+/** Loads the key store and follows its changes. */
+async function followStore(sources: StoreSources): Promise<Watch> {
+  const { keyring, search, nonceMark, settings: { store }, pair } = sources;
+  const mismatch = await checkServerPublicKey(store, pair.publicKey);
+  if (mismatch !== undefined) warnOfStore(mismatch);
+  const live = new LiveStore({
+    keyring,
+    paths: store,
+    serverKey: pair.privateKey,
+    events: {
+      onFault: warnOfStore,
+      onLoading: () => void (search.isLoading = true),
+      onLoaded(): void {
+        search.isLoading = false;
+        log.info("Registered client keys: {keys}, secrets: {secrets}", {
+          keys: live.clientCount,
+          secrets: keyring.secretCount,
+        });
+      },
+      onServerKeys: (privateKeys) => nonceMark.useServerKeys(privateKeys),
     },
   });
+  await live.load();
+  const seen = await live.look();
+  return new Watch({ seen, look: () => live.look(), onChange: () => live.follow() });
+}
+
+function warnOfStore({ path, state }: StoreFault): void {
+  log.warning("{path}: {state}", { path, state });
 }

@@ -28,6 +28,7 @@ export class Watch {
   #seen: string;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
+  #running: Promise<void> = Promise.resolve();
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -40,8 +41,21 @@ export class Watch {
     clearTimeout(this.#timer);
   }
 
+  /** Takes up the present state at once, changed or not; resolves when that is done. */
+  async takeUp(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#running;
+    this.#running = this.#takeUp(await this.#options.look());
+    await this.#running;
+    this.#wait();
+  }
+
   #wait(): void {
-    if (!this.#isClosed) this.#timer = setTimeout(() => this.#check(), INTERVAL_MS);
+    clearTimeout(this.#timer);
+    if (this.#isClosed) return;
+    this.#timer = setTimeout(() => {
+      this.#running = this.#check();
+    }, INTERVAL_MS);
   }
 
   async #check(): Promise<void> {
@@ -53,10 +67,14 @@ export class Watch {
         now = await this.#options.look();
         if (now === before) break;
       }
-      this.#seen = now;
-      if (!this.#isClosed) await this.#options.onChange();
+      await this.#takeUp(now);
     }
     this.#wait();
+  }
+
+  async #takeUp(seen: string): Promise<void> {
+    this.#seen = seen;
+    if (!this.#isClosed) await this.#options.onChange();
   }
 }
 

@@ -18,7 +18,7 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^lib\/protocol\//],
   [/^lib\/keyring\//],
   [/^lib\/http\//, /^lib\/client\.ts$/],
-  [/^lib\/(server|first_start|registration)\.ts$/],
+  [/^lib\/(server|first_start|registration|doctor)\.ts$/],
   [/^cli\//],
   [/^main\.ts$/],
 ];

@@ -7,12 +7,16 @@ import { openAnswer, sealRequest, type TestClient } from "./endpoint.ts";
 import { mspOk, type TempFolder } from "./program.ts";
 
 /** Makes keys NAME.key, NAME.pub, registers them, and writes NAME.secret and server.pub, as a user would. */
-export async function registerClient(folder: TempFolder, name = "client"): Promise<TestClient> {
+export async function registerClient(
+  folder: TempFolder,
+  name = "client",
+  flags: readonly string[] = [],
+): Promise<TestClient> {
   const options = { cwd: folder.path };
   await mspOk(["keygen", "pair", name], options);
   const publicKey = await folder.read(`${name}.pub`);
   const { secret, server_public_key } = JSON.parse(
-    await mspOk(["appendclient", publicKey, "--json"], options),
+    await mspOk(["appendclient", publicKey, "--json", ...flags], options),
   );
   await folder.write(`${name}.secret`, secret);
   await folder.write("server.pub", server_public_key);

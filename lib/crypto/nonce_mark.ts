@@ -19,28 +19,45 @@ const CONTEXT = new TextEncoder().encode("mini-share-point v1 nonce mark");
 /** Makes marked nonces and recognises them. */
 export class NonceMark {
   readonly #box: Box;
-  readonly #key: ShortHashKey;
+  /** Of the server's keys; answers are marked with the first one. */
+  #keys: readonly ShortHashKey[];
   readonly #mark = new Uint32Array(2);
   readonly #pool = new Uint8Array(POOL_BYTES);
   #poolUsed = POOL_BYTES;
 
   constructor(box: Box, serverPrivateKey: PrivateKey) {
     this.#box = box;
-    this.#key = box.keepShortHashKey(box.hash(serverPrivateKey, CONTEXT).subarray(0, 16));
+    this.#keys = [this.#keyFor(serverPrivateKey)];
+  }
+
+  /** The server has these keys now: it makes the mark of the first one, and recognises those of all. */
+  useServerKeys(privateKeys: readonly PrivateKey[]): void {
+    this.#keys = privateKeys.map((each) => this.#keyFor(each));
+  }
+
+  #keyFor(privateKey: PrivateKey): ShortHashKey {
+    return this.#box.keepShortHashKey(this.#box.hash(privateKey, CONTEXT).subarray(0, 16));
   }
 
   /** A fresh marked nonce, 24 bytes. */
   make(): Uint8Array<ArrayBuffer> {
     const nonce = new Uint8Array(NONCE_BYTES);
     this.#takeRandom(nonce);
-    this.#computeMark(nonce);
+    this.#computeMark(this.#keys[0], nonce);
     for (let i = 0; i < MARK_BYTES; i++) nonce[RANDOM_BYTES + i] = this.#markByte(i);
     return nonce;
   }
 
   /** Whether this server made the nonce that opens a sealed value. */
   isOwn(sealed: Uint8Array): boolean {
-    this.#computeMark(sealed);
+    for (let i = 0; i < this.#keys.length; i++) {
+      this.#computeMark(this.#keys[i], sealed);
+      if (this.#isMarked(sealed)) return true;
+    }
+    return false;
+  }
+
+  #isMarked(sealed: Uint8Array): boolean {
     for (let i = 0; i < MARK_BYTES; i++) {
       if (sealed[RANDOM_BYTES + i] !== this.#markByte(i)) return false;
     }
@@ -59,8 +76,9 @@ export class NonceMark {
     }
   }
 
-  #computeMark(data: Uint8Array): void {
-    this.#box.shortHash(this.#key, { data, length: RANDOM_BYTES }, { out: this.#mark, at: 0 });
+  #computeMark(key: ShortHashKey | undefined, data: Uint8Array): void {
+    if (key === undefined) throw new Error("the server has no key");
+    this.#box.shortHash(key, { data, length: RANDOM_BYTES }, { out: this.#mark, at: 0 });
   }
 
   #markByte(index: number): number {

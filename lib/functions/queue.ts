@@ -93,10 +93,13 @@ export class CallQueue {
   /** Of {@link #calls}, those that no worker has. */
   #waiting: PendingCall[] = [];
   #slots: readonly WorkerSlot[] = [];
+  readonly #beforeCalls: () => void;
   limits: QueueLimits;
 
-  constructor(limits: QueueLimits) {
+  /** @param beforeCalls called before calls leave for a worker */
+  constructor(limits: QueueLimits, beforeCalls: () => void = () => {}) {
     this.limits = limits;
+    this.#beforeCalls = beforeCalls;
   }
 
   /** Whether anybody waits for a result. */
@@ -189,6 +192,7 @@ export class CallQueue {
       const share = Math.ceil(this.#waiting.length / this.#slots.length);
       const batch = this.#waiting.splice(0, Math.min(share, best.room));
       for (const call of batch) call.slot = best;
+      this.#beforeCalls();
       best.call(batch.map(({ id }) => id));
     }
   }

@@ -31,6 +31,8 @@ export interface RegistryOptions {
   readonly commandFor: GroupOptions["commandFor"];
   /** Of the host that functions share; of one of its own a function may say. */
   readonly maxHeapMegabytes: number;
+  /** Called before calls leave for a worker. */
+  readonly beforeCalls?: (() => void) | undefined;
 }
 
 /** How often calls and hosts are looked at while there are calls: a timeout is so much late at most. */
@@ -77,8 +79,9 @@ export class FunctionRegistry implements FunctionCaller {
     const before = new Map(this.#served);
     const outdated = [...this.#groups];
     this.#served.clear();
+    const { beforeCalls } = this.#options;
     const take = (functionName: string): ServedFunction => {
-      const served = before.get(functionName) ?? new ServedFunction(functionName);
+      const served = before.get(functionName) ?? new ServedFunction(functionName, beforeCalls);
       before.delete(functionName);
       this.#served.set(functionName, served);
       return served;

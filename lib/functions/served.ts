@@ -28,9 +28,10 @@ export class ServedFunction {
   /** A worker did not take its calls in time; what it runs may never end. */
   isStuck = false;
 
-  constructor(functionName: string) {
+  /** @param beforeCalls called before calls leave for a worker */
+  constructor(functionName: string, beforeCalls?: () => void) {
     this.functionName = functionName;
-    this.queue = new CallQueue({ timeoutMs: 10_000, queueLimit: 256 });
+    this.queue = new CallQueue({ timeoutMs: 10_000, queueLimit: 256 }, beforeCalls);
   }
 
   get state(): FunctionState {

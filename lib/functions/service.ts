@@ -23,6 +23,8 @@ export interface FunctionSources {
   readonly modules: string;
   readonly settings: Settings;
   readonly isHeld: IsHeld;
+  /** Called before calls leave for a worker. */
+  readonly beforeCalls?: () => void;
 }
 
 /** Files that a module can be or import. */
@@ -55,6 +57,7 @@ export class FunctionService {
     const mayReadEnv = (variable: string): boolean => isHeld({ name: "env", variable });
     this.registry = new FunctionRegistry({
       maxHeapMegabytes,
+      beforeCalls: sources.beforeCalls,
       commandFor: (served) => hostCommand(served, { modules, maxHeapMegabytes, user, mayReadEnv }),
     });
   }
@@ -73,6 +76,11 @@ export class FunctionService {
       look: () => this.#look(),
       onChange: () => this.#reload(),
     });
+  }
+
+  /** Reads modules.ini and loads modules anew, changed or not. */
+  async takeUp(): Promise<void> {
+    await this.#watch?.takeUp();
   }
 
   /** Ends every host. */
@@ -96,7 +104,7 @@ export class FunctionService {
 
   async #reload(): Promise<void> {
     try {
-      log.info("modules.ini or a module changed");
+      log.info("Reading modules.ini");
       await this.load();
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;

@@ -52,10 +52,28 @@ export class ReplayGuard {
     { nowSeconds, expiresAtSeconds }: { nowSeconds: number; expiresAtSeconds: number },
   ): ReplayVerdict {
     this.#window.dropExpired(nowSeconds);
+    return this.#isSeen(words) ? "seen" : this.#remember(words, expiresAtSeconds);
+  }
+
+  /** Remembers a request that was accepted before a restart. */
+  restore(
+    words: Uint32Array,
+    { nowSeconds, expiresAtSeconds }: { nowSeconds: number; expiresAtSeconds: number },
+  ): void {
+    if (this.#isSeen(words)) return;
+    if (expiresAtSeconds >= nowSeconds) this.#remember(words, expiresAtSeconds);
+    else this.#entries.add(words[ENTRY_AT] ?? 0, words[ENTRY_AT + 1] ?? 0);
+  }
+
+  #isSeen(words: Uint32Array): boolean {
     for (let at = 0; at < FINGERPRINT_WORDS; at += 2) {
       const low = words[at] ?? 0, high = words[at + 1] ?? 0;
-      if (this.#entries.has(low, high) || this.#window.has(low, high)) return "seen";
+      if (this.#entries.has(low, high) || this.#window.has(low, high)) return true;
     }
+    return false;
+  }
+
+  #remember(words: Uint32Array, expiresAtSeconds: number): "fresh" | "fresh, crowded" {
     let crowded = false;
     for (let at = 0; at < ENTRY_AT; at += 2) {
       if (!this.#window.add(words[at] ?? 0, words[at + 1] ?? 0, expiresAtSeconds)) crowded = true;
@@ -63,6 +81,11 @@ export class ReplayGuard {
     this.#entries.add(words[ENTRY_AT] ?? 0, words[ENTRY_AT + 1] ?? 0);
     return crowded ? "fresh, crowded" : "fresh";
   }
+}
+
+/** Sizes from how many requests should be remembered. */
+export function capacitiesFor(windowRequests: number, entryRequests: number): ReplayCapacities {
+  return { window: 3 * windowRequests, entry: entryRequests };
 }
 
 /** The last `capacity` fingerprints: a ring. */

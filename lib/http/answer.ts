@@ -48,6 +48,8 @@ export interface AnswerEvents {
   readonly onAuthenticated: (address: string, nowSeconds: number) => void;
   /** The replay guard had to forget a request before its time. */
   readonly onCrowded: () => void;
+  /** The replay guard remembers a request, until a time in Unix seconds. The words are reused. */
+  readonly onRemembered?: (fingerprints: Uint32Array, expiresAtSeconds: number) => void;
 }
 
 /** The parts that answer requests. */
@@ -60,6 +62,8 @@ export interface AnswerParts {
   readonly registry: FunctionCaller;
   readonly requestTtlSeconds: number;
   readonly events: AnswerEvents;
+  /** Of the fingerprints that the replay guard remembers, 16 bytes; a random one without. */
+  readonly fingerprintKey?: Uint8Array<ArrayBuffer>;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
 }
@@ -76,7 +80,8 @@ export class Answerer {
   constructor(parts: AnswerParts) {
     this.#parts = parts;
     this.#clock = parts.clock ?? Date.now;
-    this.#fingerprintKey = parts.box.keepShortHashKey(crypto.getRandomValues(new Uint8Array(16)));
+    const key = parts.fingerprintKey ?? crypto.getRandomValues(new Uint8Array(16));
+    this.#fingerprintKey = parts.box.keepShortHashKey(key);
   }
 
   /**
@@ -161,6 +166,7 @@ export class Answerer {
     const verdict = replayGuard.admit(this.#fingerprints, { nowSeconds, expiresAtSeconds });
     if (verdict === "seen") return { ok: false, reason: "seen before" };
     if (verdict === "fresh, crowded") events.onCrowded();
+    events.onRemembered?.(this.#fingerprints, expiresAtSeconds);
     senders.remember(address, sender, nowSeconds);
     events.onAuthenticated(address, nowSeconds);
     return { ok: true, functionName };

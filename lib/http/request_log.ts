@@ -18,6 +18,7 @@ export class RequestLog {
   });
   /** The level does not change while the server runs. */
   readonly #isDebugging = log.isEnabledFor("debug");
+  readonly #failures = new LineLimit({ onLeftOut: () => {}, linesPerSecond: 1 });
   readonly #crowds = new LineLimit({ onLeftOut: () => {}, linesPerSecond: 1 });
 
   /** A request that was answered; only for debugging. */
@@ -59,9 +60,18 @@ export class RequestLog {
     log.warning("Too many requests within RequestTTL: the oldest are forgotten before their time");
   }
 
+  /** What was accepted cannot be kept on disk. */
+  journalFailed(reason: string): void {
+    if (!this.#failures.allows()) return;
+    log.error("Cannot write replay.journal: {reason}; a restart would forget what was accepted", {
+      reason,
+    });
+  }
+
   /** Counts out what was left out so far. */
   close(): void {
     this.#refusals.flush();
     this.#crowds.flush();
+    this.#failures.flush();
   }
 }

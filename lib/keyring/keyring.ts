@@ -18,8 +18,8 @@ const ENCODER = new TextEncoder();
 /** The registered keys and secrets. */
 export class Keyring {
   readonly #box: Box;
-  readonly #serverPrivateKey: PrivateKey;
-  readonly #secrets: SecretSet;
+  #serverPrivateKey: PrivateKey;
+  #secrets: SecretSet;
   /** Handles of the shared keys; 0 in a slot that is free. */
   #keys = new Uint32Array(FIRST_CAPACITY);
   /** 1 in a slot whose key was used. */
@@ -58,10 +58,11 @@ export class Keyring {
   /**
    * Registers a public key: derives the shared key, about 0.1 ms.
    *
+   * @param serverPrivateKey where the client still uses another key of the server than the present one
    * @returns its slot, or `undefined` when it is a point of low order.
    */
-  addKey(publicKey: PublicKey): Slot | undefined {
-    const key = this.#box.deriveSharedKey(publicKey, this.#serverPrivateKey);
+  addKey(publicKey: PublicKey, serverPrivateKey = this.#serverPrivateKey): Slot | undefined {
+    const key = this.#box.deriveSharedKey(publicKey, serverPrivateKey);
     if (key === undefined) return undefined;
     const slot = this.#freeSlots.pop() ?? this.#slotCount++;
     if (slot >= this.#keys.length) this.#grow();
@@ -70,6 +71,11 @@ export class Keyring {
     this.#size++;
     this.#order.append(slot);
     return slot;
+  }
+
+  /** Keys are registered for this key of the server from now on; those in slots stay. */
+  useServerKey(serverPrivateKey: PrivateKey): void {
+    this.#serverPrivateKey = serverPrivateKey;
   }
 
   /** Forgets the key in a slot; from now on its client is a stranger. */
@@ -117,6 +123,16 @@ export class Keyring {
   /** Registers a secret. */
   addSecret(secret: SecretHex): void {
     this.#secrets.add(ENCODER.encode(secret));
+  }
+
+  /** An empty set of secrets for {@link replaceSecrets}. */
+  newSecrets(): SecretSet {
+    return this.#secrets.successor(this.#box);
+  }
+
+  /** Registers the secrets of a set, and no others. */
+  replaceSecrets(secrets: SecretSet): void {
+    this.#secrets = secrets;
   }
 
   /** Whether these bytes are a registered secret, in time that does not depend on their content. */

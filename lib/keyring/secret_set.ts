@@ -1,20 +1,23 @@
 /**
  * @module
- * The registered secrets, as 128-bit fingerprints in flat arrays (24 bytes a secret). A fingerprint
+ * The registered secrets and digests of secrets, as 128-bit fingerprints in flat arrays (24 bytes each). A fingerprint
  * is SipHash-2-4 under two keys that are fresh in each process: whoever does not know the keys can
  * neither aim at one nor learn from the time of a look-up how much of a secret was right; and the
  * comparison of whole fingerprints takes constant time.
  */
 import type { Box, ShortHashKey } from "../crypto/box.ts";
+import { sha256 } from "../crypto/digest.ts";
 
 /** 32-bit words of a fingerprint. */
 const WORDS = 4;
 const FIRST_CAPACITY = 64;
 
+type FingerprintKeys = readonly [ShortHashKey, ShortHashKey];
+
 /** Fingerprints with an index over them: open addressing, linear probing, at most half full. */
-export class SecretSet {
+class FingerprintSet {
   readonly #box: Box;
-  readonly #keys: readonly [ShortHashKey, ShortHashKey];
+  readonly #keys: FingerprintKeys;
   #fingerprints = new Uint32Array(FIRST_CAPACITY * WORDS);
   /** Number of a fingerprint + 1 at its place, 0 where empty; the length is a power of two. */
   #index = new Uint32Array(2 * FIRST_CAPACITY);
@@ -22,11 +25,9 @@ export class SecretSet {
   /** Of the secret that is being looked up. */
   readonly #wanted = new Uint32Array(WORDS);
 
-  constructor(box: Box) {
+  constructor(box: Box, keys: FingerprintKeys) {
     this.#box = box;
-    const freshKey = (): ShortHashKey =>
-      box.keepShortHashKey(crypto.getRandomValues(new Uint8Array(16)));
-    this.#keys = [freshKey(), freshKey()];
+    this.#keys = keys;
   }
 
   /** How many secrets are in the set. */
@@ -77,4 +78,56 @@ export class SecretSet {
     this.#index = new Uint32Array(2 * this.#index.length);
     for (let number = 0; number < this.#size; number++) this.#place(number);
   }
+}
+
+/** The registered secrets: some known as they are, others by their SHA-256 only. */
+export class SecretSet {
+  readonly #keys: FingerprintKeys;
+  /** Secrets, and those that turned out to have a registered digest: computing one takes 2 µs. */
+  readonly #known: FingerprintSet;
+  readonly #digests: FingerprintSet;
+  #plainCount = 0;
+
+  /** @param keys of another set that this one replaces: keys are never freed. */
+  constructor(box: Box, keys = freshKeys(box)) {
+    this.#keys = keys;
+    this.#known = new FingerprintSet(box, keys);
+    this.#digests = new FingerprintSet(box, keys);
+  }
+
+  /** An empty set that can replace this one. */
+  successor(box: Box): SecretSet {
+    return new SecretSet(box, this.#keys);
+  }
+
+  /** How many secrets are registered. */
+  get size(): number {
+    return this.#plainCount + this.#digests.size;
+  }
+
+  /** Adds a secret: the 128 bytes of its text. */
+  add(secret: Uint8Array): void {
+    const before = this.#known.size;
+    this.#known.add(secret);
+    this.#plainCount += this.#known.size - before;
+  }
+
+  /** Adds a secret of which only the SHA-256 is known. */
+  addDigest(digest: Uint8Array): void {
+    this.#digests.add(digest);
+  }
+
+  /** Whether these bytes are a registered secret. */
+  has(secret: Uint8Array): boolean {
+    if (this.#known.has(secret)) return true;
+    if (this.#digests.size === 0 || !this.#digests.has(sha256(secret))) return false;
+    this.#known.add(secret);
+    return true;
+  }
+}
+
+function freshKeys(box: Box): FingerprintKeys {
+  const freshKey = (): ShortHashKey =>
+    box.keepShortHashKey(crypto.getRandomValues(new Uint8Array(16)));
+  return [freshKey(), freshKey()];
 }

@@ -1,6 +1,7 @@
 /**
  * @module
- * The key store on disk, made and changed (store_reader.ts reads what is registered).
+ * The clients in the key store on disk: made, listed, changed (store_reader.ts reads what is registered,
+ * server_keys.ts has the server's own).
  *
  * Changes run under a lock and replace files whole. A killed command leaves every earlier client
  * valid: the secret is registered before its key, so that the worst that remains is a secret which
@@ -8,40 +9,28 @@
  */
 import { dirname, join } from "node:path";
 import type { StorePaths } from "../config/settings.ts";
-import {
-  generateKeyPairFiles,
-  generatePublicKeyFile,
-  PRIVATE_MODE,
-  PUBLIC_MODE,
-  readPrivateKey,
-  readPublicKey,
-} from "../crypto/key_file.ts";
-import {
-  formatKey,
-  generateSecret,
-  type KeyPair,
-  type PublicKey,
-  type SecretHex,
-} from "../crypto/keys.ts";
-import { publicKeyOf } from "../crypto/nacl.ts";
-import { KeyFileError, MspError, reasonOf, StoreError } from "../errors.ts";
-import {
-  clientNumber,
-  listClientFiles,
-  readClientKey,
-  readRegister,
-  type StoreFault,
-} from "./store_reader.ts";
-import {
-  createFile,
-  ensureFolder,
-  exists,
-  removeIfThere,
-  replaceFile,
-  withLock,
-} from "../files.ts";
+import { fingerprintOf } from "../crypto/digest.ts";
+import { PRIVATE_MODE, PUBLIC_MODE } from "../crypto/key_file.ts";
+import { formatKey, generateSecret, type PublicKey, type SecretHex } from "../crypto/keys.ts";
+import { reasonOf, StoreError } from "../errors.ts";
+import { createFile, ensureFolder, exists, removeIfThere, replaceFile } from "../files.ts";
+import { hashedLine, parseRegisterLine } from "./register.ts";
+import { changeStore } from "./store_guard.ts";
+import { clientNumber, listClientFiles, readClientKey, readRegister } from "./store_reader.ts";
 
 const FOLDER_MODE = 0o700;
+
+/** A registered client, as far as the server knows it. */
+export interface ClientEntry {
+  /** What follows the underscore in the name of its file: a number, or whatever was put there by hand. */
+  readonly number: string;
+  /** Path of the file. */
+  readonly path: string;
+  readonly publicKey: PublicKey;
+  readonly fingerprint: string;
+  /** When the file was written. */
+  readonly registeredAt: Date | null;
+}
 
 /**
  * Makes the folders of the store where absent.
@@ -60,59 +49,6 @@ export async function ensureFolders(paths: StorePaths): Promise<string[]> {
     }
   }
   return made;
-}
-
-/**
- * The server's pair; made where absent, in folders that exist. server.key decides: a missing
- * server.pub is made from it.
- *
- * @returns the pair and the paths that were made.
- * @throws {KeyFileError} when server.key is unreadable or malformed, or is missing beside a
- * server.pub that clients may be using.
- */
-export async function ensureServerKeys(
-  paths: StorePaths,
-): Promise<{ pair: KeyPair; made: string[] }> {
-  const name = join(paths.serverFolder, "server");
-  const isComplete = async (): Promise<boolean> =>
-    await exists(`${name}.key`) && await exists(`${name}.pub`);
-  const read = async (): Promise<KeyPair> => {
-    const privateKey = await readPrivateKey(`${name}.key`);
-    return { privateKey, publicKey: publicKeyOf(privateKey) };
-  };
-  return await guardStore(paths.serverFolder, async () => {
-    // A complete store may be read-only; the lock is for making what is missing.
-    if (await isComplete()) return { pair: await read(), made: [] };
-    return await withLock(paths.serverFolder, async () => {
-      if (await isComplete()) return { pair: await read(), made: [] };
-      if (await exists(`${name}.key`)) {
-        await generatePublicKeyFile(name, { force: false });
-        return { pair: await read(), made: [`${name}.pub`] };
-      }
-      if (await exists(`${name}.pub`)) {
-        throw new KeyFileError(
-          `Cannot make ${name}.key: ${name}.pub is there, and clients may be using it`,
-          { hint: "restore server.key from a backup, or remove server.pub to start a new pair" },
-        );
-      }
-      const pair = await generateKeyPairFiles(name, { force: false });
-      return { pair, made: [`${name}.key`, `${name}.pub`] };
-    });
-  });
-}
-
-/** A warning when server.pub is not the public half of server.key, which would mislead clients. */
-export async function checkServerPublicKey(
-  paths: StorePaths,
-  publicKey: PublicKey,
-): Promise<StoreFault | undefined> {
-  const path = join(paths.serverFolder, "server.pub");
-  try {
-    if (formatKey(await readPublicKey(path)) === formatKey(publicKey)) return undefined;
-    return { path, state: "is not the public key of server.key; clients need the right one" };
-  } catch (error) {
-    return { path, state: reasonOf(error) };
-  }
 }
 
 /**
@@ -135,12 +71,14 @@ export async function ensureRegister(paths: StorePaths): Promise<boolean> {
 /**
  * Registers a public key under the next free number, with a fresh secret.
  *
- * @returns the secret, which is told to the client and kept nowhere else beside the register.
+ * @param isPlain the register gets the secret itself, as the original needs it, not its SHA-256
+ * @returns the secret, which is told to the client and kept nowhere.
  * @throws {StoreError} when the key is registered already or the store cannot be changed.
  */
 export async function addClient(
   paths: StorePaths,
   publicKey: PublicKey,
+  { isPlain = false } = {},
 ): Promise<{ path: string; secret: SecretHex }> {
   return await changeStore(paths, async () => {
     const wanted = formatKey(publicKey);
@@ -158,10 +96,107 @@ export async function addClient(
     const secret = generateSecret();
     const before = await readRegister(paths.register);
     const separator = before === "" || /[\r\n]$/.test(before) ? "" : "\n";
-    const after = `${before}${separator}${secret}\n`;
+    const after = `${before}${separator}${isPlain ? secret : hashedLine(secret)}\n`;
     await replaceFile(paths.register, after, { mode: PRIVATE_MODE });
     await createFile(path, wanted, { mode: PUBLIC_MODE });
     return { path, secret };
+  });
+}
+
+/**
+ * The registered clients, in the order of their numbers; files that hold no key are left out.
+ *
+ * @throws {StoreError} when the folder cannot be read.
+ */
+export async function listClients({ clientsFolder }: StorePaths): Promise<ClientEntry[]> {
+  const entries: ClientEntry[] = [];
+  for (const name of await listClientFiles(clientsFolder)) {
+    const path = join(clientsFolder, name);
+    const publicKey = readClientKey(path);
+    if ("state" in publicKey) continue;
+    const registeredAt = (await Deno.stat(path).catch(() => undefined))?.mtime ?? null;
+    const number = name.slice("client_".length, -".pub".length);
+    entries.push({ number, path, publicKey, fingerprint: fingerprintOf(publicKey), registeredAt });
+  }
+  return entries;
+}
+
+/**
+ * Removes one client's key: from then on it cannot be heard. Its secret stays: nothing says which it is.
+ *
+ * @throws {StoreError} when it is not registered (any more) or the store cannot be changed.
+ */
+export async function removeClient(paths: StorePaths, entry: ClientEntry): Promise<void> {
+  await changeStore(paths, async () => {
+    const key = readClientKey(entry.path);
+    if ("state" in key || formatKey(key) !== formatKey(entry.publicKey)) {
+      throw new StoreError(`Cannot remove ${entry.path}: it changed in the meantime`);
+    }
+    await removeIfThere(entry.path);
+  });
+}
+
+/**
+ * Replaces all secrets by fresh ones, as many as there are clients.
+ *
+ * @param graceSeconds for how long the secrets before stay valid
+ * @returns the new secrets; any of them is valid with any registered key.
+ * @throws {StoreError} when the store cannot be changed.
+ */
+export async function rotateSecrets(
+  paths: StorePaths,
+  { graceSeconds, nowSeconds }: { graceSeconds: number; nowSeconds: number },
+): Promise<SecretHex[]> {
+  return await changeStore(paths, async () => {
+    const until = nowSeconds + graceSeconds;
+    const kept = graceSeconds === 0
+      ? []
+      : (await registerLines(paths)).filter((each) => (each.until ?? Infinity) > nowSeconds)
+        .map((each) => `${each.text} until=${Math.min(each.until ?? Infinity, until)}`);
+    const count = (await listClientFiles(paths.clientsFolder)).length;
+    const secrets = Array.from({ length: count }, generateSecret);
+    const lines = [...kept, ...secrets.map(hashedLine)];
+    const text = lines.map((line) => `${line}\n`).join("");
+    await replaceFile(paths.register, text, { mode: PRIVATE_MODE });
+    return secrets;
+  });
+}
+
+/**
+ * Puts the SHA-256 of each secret in its place.
+ *
+ * @returns how many secrets were replaced.
+ * @throws {StoreError} when a line is malformed or the store cannot be changed.
+ */
+export async function migrateSecrets(paths: StorePaths): Promise<number> {
+  return await changeStore(paths, async () => {
+    const lines = await registerLines(paths);
+    const count = lines.filter(({ isPlain }) => isPlain).length;
+    if (count === 0) return 0;
+    const text = lines.map(({ text, until }) =>
+      until === undefined ? `${text}\n` : `${text} until=${until}\n`
+    ).join("");
+    await replaceFile(paths.register, text, { mode: PRIVATE_MODE });
+    return count;
+  });
+}
+
+/** The register as lines without secrets. */
+async function registerLines(
+  { register }: StorePaths,
+): Promise<{ text: string; isPlain: boolean; until: number | undefined }[]> {
+  const lines = (await readRegister(register)).split(/\r\n|\n|\r/);
+  return lines.flatMap((line, index) => {
+    if (line.trim() === "") return [];
+    const parsed = parseRegisterLine(line);
+    if (parsed === undefined) {
+      throw new StoreError(`Cannot change ${register}: line ${index + 1} is no secret`, {
+        hint: "remove or repair that line; msp doctor lists such lines",
+      });
+    }
+    const isPlain = parsed.kind === "plain";
+    const text = isPlain ? hashedLine(parsed.secret) : line.trim().split(/\s/)[0] ?? "";
+    return [{ text, isPlain, until: parsed.until }];
   });
 }
 
@@ -179,22 +214,6 @@ export async function purgeClients(paths: StorePaths): Promise<number> {
     for (const name of names) await removeIfThere(join(paths.clientsFolder, name));
     return names.length;
   });
-}
-
-async function changeStore<T>(paths: StorePaths, action: () => Promise<T>): Promise<T> {
-  return await guardStore(paths.clientsFolder, () => withLock(paths.clientsFolder, action));
-}
-
-/** Tells which store an error of the file system is about. */
-async function guardStore<T>(folder: string, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (error) {
-    if (error instanceof MspError) throw error;
-    throw new StoreError(`Cannot use the key store in ${folder}: ${reasonOf(error)}`, {
-      cause: error,
-    });
-  }
 }
 
 function nextNumber(names: readonly string[]): number {

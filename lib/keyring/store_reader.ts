@@ -4,8 +4,9 @@
  * key, one line of the register a secret. Nothing says which secret belongs to which key. Files and
  * lines that are malformed are passed over and reported, never with their content.
  */
-import { parsePublicKey, parseSecret, type PublicKey, type SecretHex } from "../crypto/keys.ts";
+import { parsePublicKey, type PublicKey } from "../crypto/keys.ts";
 import { reasonOf, StoreError } from "../errors.ts";
+import { parseRegisterLine, type RegisterLine } from "./register.ts";
 
 /** A file or line that was passed over, and why. */
 export interface StoreFault {
@@ -57,23 +58,23 @@ export function readClientKey(path: string): PublicKey | StoreFault {
 }
 
 /**
- * Reads the secrets of the register one by one; one that is missing is empty.
+ * Reads the lines of the register one by one; one that is missing is empty.
  *
  * @returns the lines that were passed over.
  * @throws {StoreError} when it cannot be read.
  */
-export async function readSecrets(
+export async function readRegisterLines(
   path: string,
-  onSecret: (secret: SecretHex) => void,
+  onLine: (line: RegisterLine) => void,
 ): Promise<StoreFault[]> {
   const faults: StoreFault[] = [];
   let number = 0;
-  for await (const line of readLines(path)) {
+  for await (const text of readLines(path)) {
     number++;
-    if (line.trim() === "") continue;
-    const secret = parseSecret(line);
-    if (secret !== undefined) onSecret(secret);
-    else faults.push({ path, state: `line ${number} is not 128 hex digits, skipped` });
+    if (text.trim() === "") continue;
+    const line = parseRegisterLine(text);
+    if (line !== undefined) onLine(line);
+    else faults.push({ path, state: `line ${number} is no secret, skipped` });
   }
   return faults;
 }

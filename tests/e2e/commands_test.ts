@@ -151,7 +151,7 @@ Deno.test("appendclient numbers in numeric order and appends to a register witho
   const lines = (await folder.read("sec/clients.dev")).split("\n");
   assert.equal(lines.length, 3);
   assert.equal(lines[0], "ab".repeat(64));
-  assert.match(lines[1] ?? "", /^[0-9a-f]{128}$/);
+  assert.match(lines[1] ?? "", /^sha256:[0-9a-f]{64}$/);
 });
 
 Deno.test("appendclient run 20 times at once registers 20 clients", async () => {
@@ -187,7 +187,7 @@ Deno.test("appendclient killed at any point leaves earlier clients and no half-w
     const lines = (await folder.read("sec/clients.dev")).split("\n");
     assert.equal(lines[0], secret);
     assert.equal(lines.pop(), "", "the register ends with a line end");
-    for (const line of lines) assert.match(line, /^[0-9a-f]{128}$/);
+    for (const line of lines) assert.match(line, /^sha256:[0-9a-f]{64}$/);
     for (const name of await folder.names("sec")) {
       if (/^client_.*pub$/.test(name)) assert.equal((await folder.read(`sec/${name}`)).length, 44);
     }
@@ -222,7 +222,7 @@ Deno.test("purgeclients on a terminal does what the answer says", async () => {
       cwd: folder.path,
     });
   const no = await answer("n");
-  assert.match(no.out, /Proceed\? \(y\|n\)[\s\S]*Nothing removed/);
+  assert.match(no.out, /Proceed\? \(y\|n\)[\s\S]*Nothing changed/);
   assert.ok((await folder.names("sec")).includes("client_1.pub"));
   assert.match((await answer("y")).out, /Removed 1 client\b/);
   assert.ok(!(await folder.names("sec")).includes("client_1.pub"));

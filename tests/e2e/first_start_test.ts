@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { callServer, registerClient } from "../registered.ts";
 import { msp, mspOk, ServerProcess, TempFolder } from "../program.ts";
 
@@ -68,7 +69,8 @@ Deno.test("the whole way: keygen, appendclient, serve, call", async () => {
     /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] INFO: Client Hex Secret: ([0-9a-f]{128})\nServer public key:\n\t(\S{44})\n$/;
   assert.match(registered, form);
   const [, secret = "", serverKey = ""] = form.exec(registered) ?? [];
-  assert.equal(await folder.read("sec/clients.dev"), `${secret}\n`);
+  const digest = createHash("sha256").update(secret).digest("hex");
+  assert.equal(await folder.read("sec/clients.dev"), `sha256:${digest}\n`);
   assert.equal(await folder.read("sec/server.pub"), serverKey);
   assert.deepEqual(await folder.names("sec"), [
     ".lock",

@@ -499,7 +499,7 @@ Deno.test("a corrupt client file, a low-order key and a bad line are skipped wit
       "sec/client_2.pub: not base64, skipped",
       "sec/client_3.pub: a point of low order, no safe key, skipped",
       "sec/client_4.pub: not 32 bytes, skipped",
-      "sec/clients.dev: line 1 is not 128 hex digits, skipped",
+      "sec/clients.dev: line 1 is no secret, skipped",
     ]
   ) assert.ok(server.err.includes(`WARNING server: ${line}\n`), line);
   assert.doesNotMatch(server.err, /CANARY/);
@@ -555,7 +555,8 @@ Deno.test("the log is rotated at 10 MiB, and as many files are kept as MSP_MAXLO
   await folder.write("log/latest.log.2", "oldest");
   const server = await ServerProcess.start({ cwd: folder.path, env: { MSP_MAXLOGS: "2" } });
   await server.stop();
-  assert.deepEqual(await folder.names("log"), ["latest.log", "latest.log.1", "latest.log.2"]);
+  const names = (await folder.names("log")).filter((name) => name.startsWith("latest"));
+  assert.deepEqual(names, ["latest.log", "latest.log.1", "latest.log.2"]);
   assert.match(await folder.read("log/latest.log"), /Listening on/);
   assert.equal(await folder.read("log/latest.log.2"), "older");
 });

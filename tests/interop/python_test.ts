@@ -30,8 +30,8 @@ Deno.test({
   ignore: !isHere,
   async fn(): Promise<void> {
     await using folder = await TempFolder.make();
-    await registerClient(folder);
-    await registerClient(folder, "second");
+    await registerClient(folder, "client", ["--plain"]);
+    await registerClient(folder, "second", ["--plain"]);
     assert.equal(await python(["check-store", "."], folder.path), "2 2\n");
     await using server = await ServerProcess.start({ cwd: folder.path });
     const answer = await python(["call", server.url, "time_test", "."], folder.path);
@@ -57,7 +57,7 @@ Deno.test({
       assert.match(answer, /^It is currently: /);
     }
     await mspOk(["keygen", "pair", "new"], { cwd: folder.path });
-    await mspOk(["appendclient", await folder.read("new.pub")], { cwd: folder.path });
+    await mspOk(["appendclient", await folder.read("new.pub"), "--plain"], { cwd: folder.path });
     assert.equal(await python(["check-store", "."], folder.path), "13 13\n");
     assert.ok((await folder.names("sec")).includes("client_13.pub"));
   },
@@ -68,7 +68,7 @@ Deno.test({
   ignore: !isHere,
   async fn(): Promise<void> {
     await using folder = await TempFolder.make();
-    await registerClient(folder);
+    await registerClient(folder, "client", ["--plain"]);
     const process = new Deno.Command(PYTHON, {
       args: [SCRIPT, "serve", "."],
       cwd: folder.path,

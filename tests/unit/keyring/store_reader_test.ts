@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
-import { listClientFiles, readClientKey, readSecrets } from "../../../lib/keyring/store_reader.ts";
+import {
+  listClientFiles,
+  readClientKey,
+  readRegisterLines,
+} from "../../../lib/keyring/store_reader.ts";
 import { HOSTILE_TEXTS } from "../../hostile.ts";
 import { TempFolder } from "../../program.ts";
 
-const A = "a1".repeat(64), B = "b2".repeat(64);
+const A = "a1".repeat(64), B = "b2".repeat(64), D = "d3".repeat(32);
 
 const REGISTERS = [
   { why: "as the original writes it", text: `${A}\n${B}\n`, secrets: [A, B], lines: [] },
@@ -12,31 +17,44 @@ const REGISTERS = [
   { why: "line ends of Windows", text: `${A}\r\n${B}\r\n`, secrets: [A, B], lines: [] },
   { why: "line ends of old Macs", text: `${A}\r${B}\r`, secrets: [A, B], lines: [] },
   { why: "empty lines and spaces", text: `\n  ${A}\t\n\n\n${B} \n\n`, secrets: [A, B], lines: [] },
+  {
+    why: "digests, one of them limited",
+    text: `sha256:${D}\nsha256:${D.toUpperCase()} until=99\n`,
+    secrets: [D, D],
+    lines: [],
+  },
+  { why: "a digest cut short", text: `sha256:${D.slice(1)}\n${B}\n`, secrets: [B], lines: [1] },
+  { why: "a limit that is none", text: `sha256:${D} until=x\n`, secrets: [], lines: [1] },
   { why: "a line cut short", text: `${A.slice(1)}\n${B}\n`, secrets: [B], lines: [1] },
   { why: "something else", text: `${A}\n\n# note\n${B}\nx`, secrets: [A, B], lines: [3, 5] },
   { why: "nothing", text: "", secrets: [], lines: [] },
 ];
 
-Deno.test("readSecrets() takes the secrets, and reports the other lines with their numbers", async () => {
+Deno.test("readRegisterLines() takes the secrets, and reports the other lines with their numbers", async () => {
   assert.ok(REGISTERS.length > 0);
   await using folder = await TempFolder.make();
   for (const { why, text, secrets, lines } of REGISTERS) {
     await folder.write("clients.dev", text);
     const found: string[] = [];
-    const faults = await readSecrets(folder.join("clients.dev"), (secret) => found.push(secret));
+    const faults = await readRegisterLines(folder.join("clients.dev"), (line) => {
+      found.push(line.kind === "plain" ? line.secret : Buffer.from(line.digest).toString("hex"));
+    });
     assert.deepEqual(found, secrets, why);
-    const states = lines.map((line) => `line ${line} is not 128 hex digits, skipped`);
+    const states = lines.map((line) => `line ${line} is no secret, skipped`);
     assert.deepEqual(faults.map(({ state }) => state), states, why);
   }
 });
 
-Deno.test("readSecrets() takes any text, and a missing register for an empty one", async () => {
+Deno.test("readRegisterLines() takes any text, and a missing register for an empty one", async () => {
   await using folder = await TempFolder.make();
   for (const text of HOSTILE_TEXTS) {
     await folder.write("clients.dev", text);
-    await readSecrets(folder.join("clients.dev"), (secret) => assert.equal(secret.length, 128));
+    await readRegisterLines(
+      folder.join("clients.dev"),
+      (line) => assert.ok(line.kind === "hashed" || line.secret.length === 128),
+    );
   }
-  const faults = await readSecrets(folder.join("missing"), () => assert.fail("a secret"));
+  const faults = await readRegisterLines(folder.join("missing"), () => assert.fail("a secret"));
   assert.deepEqual(faults, []);
 });
 

@@ -1,0 +1,46 @@
+/**
+ * @module
+ * `msp rotate-server-key`: a new pair for the server.
+ */
+import { formatKey } from "../lib/crypto/keys.ts";
+import { openStore } from "../lib/first_start.ts";
+import { rotateServerKey } from "../lib/keyring/server_keys.ts";
+import { type Command, parseArguments } from "./command.ts";
+import { confirm } from "./confirm.ts";
+import { GRACE_DETAILS, GRACE_OPTION, graceSeconds } from "./grace.ts";
+import { CONFIG_DETAILS, CONFIG_OPTION, configPath } from "./paths.ts";
+
+/** The subcommand. */
+export const rotateServerKeyCommand: Command = {
+  name: "rotate-server-key",
+  usage: "rotate-server-key [--grace HOURS] [--yes] [--config F]",
+  summary: "make a new key pair for the server",
+  details:
+    `Prints the new public key; every client needs it as its server.pub. A running server takes it up
+within a second.
+
+${GRACE_DETAILS} the key before (kept
+                         in server.previous.key); without it, clients are refused until they have
+                         the new one
+  --yes                  does not ask
+${CONFIG_DETAILS}`,
+  example: "msp rotate-server-key --grace 48 --yes",
+  async run(args, io): Promise<number> {
+    const { values } = parseArguments(rotateServerKeyCommand, args, {
+      options: { ...CONFIG_OPTION, ...GRACE_OPTION, yes: { type: "boolean" } },
+      positionals: [],
+    });
+    const grace = graceSeconds("rotate-server-key", values);
+    const { settings: { store } } = await openStore(configPath(values, io.env));
+    const what = `replace the server's key in ${store.serverFolder}`;
+    if (values["yes"] !== true && !confirm(io, what)) return 1;
+    const nowSeconds = Math.floor(Date.now() / 1000);
+    const publicKey = await rotateServerKey(store, { graceSeconds: grace, nowSeconds });
+    io.out(`Server public key:\n\t${formatKey(publicKey)}\n`);
+    if (grace > 0) {
+      const end = new Date((nowSeconds + grace) * 1000).toISOString();
+      io.out(`The key before is accepted until ${end}\n`);
+    }
+    return 0;
+  },
+};

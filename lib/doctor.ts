@@ -1,0 +1,94 @@
+/**
+ * @module
+ * Looks at a whole installation: configuration, key store, functions, clock.
+ */
+import { dirname } from "node:path";
+import type { IsHeld } from "./config/permissions.ts";
+import { readSettings, type Settings } from "./config/settings.ts";
+import { MspError, reasonOf } from "./errors.ts";
+import { isFolder } from "./files.ts";
+import type { ServerPaths } from "./first_start.ts";
+import { describeFunctions } from "./functions/report.ts";
+import { checkStore, type Finding } from "./keyring/store_check.ts";
+import { serverKeyPath } from "./keyring/server_keys.ts";
+
+/** A clock before this, or files after it by more than a day, cannot be right. */
+const EARLIEST_SECONDS = Date.UTC(2024, 0) / 1000;
+const DAY_SECONDS = 86_400;
+
+/** What the doctor needs. */
+export interface DoctorOptions {
+  readonly paths: ServerPaths;
+  readonly isHeld: IsHeld;
+  readonly nowSeconds: number;
+}
+
+/** Everything that was found. */
+export async function examine(options: DoctorOptions): Promise<Finding[]> {
+  const { paths, nowSeconds } = options;
+  let settings: Settings;
+  const findings: Finding[] = [];
+  try {
+    const result = await readSettings(paths.config);
+    settings = result.settings;
+    findings.push(...result.warnings.map((what) => wrong(what, "correct or remove that line")));
+  } catch (error) {
+    if (!(error instanceof MspError)) throw error;
+    return [wrong(error.message, error.hint ?? "correct that line")];
+  }
+  findings.push(...await checkStore(settings.store, nowSeconds));
+  findings.push(...await checkClock(settings, nowSeconds));
+  findings.push(...await checkFunctions(settings, options));
+  findings.push(...await checkLog(paths));
+  return findings;
+}
+
+function wrong(what: string, remedy: string): Finding {
+  return { level: "wrong", what, remedy };
+}
+
+async function checkClock({ store }: Settings, nowSeconds: number): Promise<Finding[]> {
+  const remedy = "set the clock, and let NTP keep it; requests carry the time";
+  if (nowSeconds < EARLIEST_SECONDS) return [wrong("the clock is years behind", remedy)];
+  const path = serverKeyPath(store);
+  const written = (await Deno.stat(path).catch(() => undefined))?.mtime?.getTime() ?? 0;
+  if (written / 1000 <= nowSeconds + DAY_SECONDS) return [];
+  return [wrong(`the clock is behind: ${path} was written in its future`, remedy)];
+}
+
+async function checkFunctions(
+  settings: Settings,
+  { paths, isHeld }: DoctorOptions,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  try {
+    const { reports, warnings } = await describeFunctions({ ...paths, settings, isHeld });
+    findings.push(...warnings.map((what) => wrong(what, "correct or remove that line")));
+    for (const { fault } of reports) {
+      if (fault !== undefined) findings.push(wrong(fault, "see docs/modules.md"));
+    }
+  } catch (error) {
+    if (!(error instanceof MspError)) throw error;
+    findings.push(wrong(error.message, error.hint ?? "start the server once"));
+  }
+  if (Deno.build.standalone && settings.functions.user === undefined) {
+    const remedy = "run only modules that you trust, or start the server as root with " +
+      "[Functions] User=65534:65534 in config.ini";
+    const what =
+      "functions run as the server's user: what they import can be any file of its that is " +
+      "code or data in the form of code";
+    findings.push({ level: "note", what, remedy });
+  }
+  return findings;
+}
+
+async function checkLog({ log }: ServerPaths): Promise<Finding[]> {
+  try {
+    const folder = await isFolder(log) ? log : dirname(log);
+    const mode = (await Deno.stat(folder)).mode ?? 0;
+    if (folder !== log || (mode & 0o002) === 0) return [];
+    return [wrong(`${log} can be written by everybody`, `chmod o-w ${log}`)];
+  } catch (error) {
+    return [wrong(`Cannot look at ${log}: ${reasonOf(error)}`, "check --log-dir")];
+  }
+}
