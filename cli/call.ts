@@ -2,7 +2,7 @@
  * @module
  * `msp call`: the client.
  */
-import { callFunction } from "../lib/client.ts";
+import { callFunction, readCertificate } from "../lib/client.ts";
 import { readPrivateKey, readPublicKey, readSecret } from "../lib/crypto/key_file.ts";
 import { UsageError } from "../lib/errors.ts";
 import { type Command, parseArguments, textOption } from "./command.ts";
@@ -10,11 +10,12 @@ import { type Command, parseArguments, textOption } from "./command.ts";
 /** The subcommand. */
 export const call: Command = {
   name: "call",
-  usage: "call URL FUNCTION [--key F] [--secret F] [--server-key F]",
+  usage: "call URL FUNCTION [--key F] [--secret F] [--server-key F] [--ca F]",
   summary: "call a function of a server and print the answer",
   details: `  --key FILE             the client's private key (default client.key)
   --secret FILE          the client's secret (default client.secret)
   --server-key FILE      the server's public key (default server.pub)
+  --ca FILE              certificate authority to trust for https, in PEM
 
 Standard output is the answer alone, with a line end. The exit code is 1 when there is none.`,
   example: "msp call http://localhost:8000/v1 time_test",
@@ -24,6 +25,7 @@ Standard output is the answer alone, with a line end. The exit code is 1 when th
         key: { type: "string" },
         secret: { type: "string" },
         "server-key": { type: "string" },
+        ca: { type: "string" },
       },
       positionals: ["URL", "FUNCTION"],
     });
@@ -38,7 +40,9 @@ Standard output is the answer alone, with a line end. The exit code is 1 when th
       secretHex: await readSecret(textOption(values, "secret") ?? "client.secret"),
       serverPublicKey: await readPublicKey(textOption(values, "server-key") ?? "server.pub"),
     };
-    io.out(`${await callFunction({ url, functionName, keys })}\n`);
+    const caFile = textOption(values, "ca");
+    const ca = caFile === undefined ? {} : { caCertificate: await readCertificate(caFile) };
+    io.out(`${await callFunction({ url, functionName, keys, ...ca })}\n`);
     return 0;
   },
 };

@@ -2,7 +2,8 @@
  * @module
  * `msp serve`: starts the server and runs until a signal ends it.
  */
-import { OPTIONS, type OptionSpec, parseFlag } from "../lib/config/settings.ts";
+import { OPTIONS, type OptionSpec } from "../lib/config/options.ts";
+import { parseFlag } from "../lib/config/settings.ts";
 import { UsageError } from "../lib/errors.ts";
 import { logSettingsFrom } from "../lib/log.ts";
 import { type ServerOptions, startServer } from "../lib/server.ts";

@@ -4,7 +4,7 @@
  */
 import type { PrivateKey, PublicKey, SecretHex } from "./crypto/keys.ts";
 import { ClientBox } from "./crypto/nacl.ts";
-import { CallError } from "./errors.ts";
+import { CallError, reasonOf } from "./errors.ts";
 import { encodeRequest, parseResponse } from "./protocol/v1.ts";
 
 /** What a client holds. */
@@ -23,6 +23,8 @@ export interface CallOptions {
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
   readonly timeoutMs?: number;
+  /** A certificate authority to trust beside those of the system, in PEM. */
+  readonly caCertificate?: string;
 }
 
 /** Longer than a server gives a function. */
@@ -42,7 +44,7 @@ export async function callFunction(options: CallOptions): Promise<string> {
     { secretHex: keys.secretHex, functionName, nowSeconds },
     (plaintext) => box.seal(plaintext),
   );
-  const response = await post(url, body, timeoutMs);
+  const response = await post(options, body, timeoutMs);
   const plaintext = response.sealed === undefined ? undefined : box.open(response.sealed);
   if (plaintext !== undefined) return new TextDecoder().decode(plaintext);
   throw new CallError(`Cannot call ${url}: the answer does not open under these keys`, {
@@ -50,11 +52,29 @@ export async function callFunction(options: CallOptions): Promise<string> {
   });
 }
 
+/**
+ * Reads a certificate.
+ *
+ * @throws {CallError} when there is none in the file.
+ */
+export async function readCertificate(path: string): Promise<string> {
+  try {
+    const text = await Deno.readTextFile(path);
+    if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
+  } catch (error) {
+    throw new CallError(`Cannot read ${path}: ${reasonOf(error)}`, { cause: error });
+  }
+  throw new CallError(`Cannot use ${path}: no certificate in PEM`);
+}
+
 async function post(
-  url: string,
+  { url, caCertificate }: CallOptions,
   body: string,
   timeoutMs: number,
 ): Promise<{ sealed: Uint8Array | undefined }> {
+  using client = Deno.createHttpClient({
+    caCerts: caCertificate === undefined ? [] : [caCertificate],
+  });
   let response: Response;
   let text: string;
   try {
@@ -62,6 +82,7 @@ async function post(
       method: "POST",
       headers: { "content-type": "application/json" },
       body,
+      client,
       redirect: "manual",
       signal: AbortSignal.timeout(timeoutMs),
     });

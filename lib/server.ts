@@ -3,31 +3,18 @@
  * Wires the parts from the settings: start, ready, orderly stop.
  */
 import { dirname } from "node:path";
+import { assembleEndpoint } from "./assembly.ts";
 import { narrowPermissions, rememberPermissions } from "./config/permissions.ts";
-import { readSettings, type Settings } from "./config/settings.ts";
-import { Box } from "./crypto/box.ts";
-import { formatKey, type KeyPair } from "./crypto/keys.ts";
-import { NonceMark } from "./crypto/nonce_mark.ts";
-import { MspError } from "./errors.ts";
+import { type ListenSettings, readSettings, type TlsFiles } from "./config/settings.ts";
+import { formatKey } from "./crypto/keys.ts";
+import { ConfigError, MspError } from "./errors.ts";
 import { ensureConfig, ensureModules, ensureStore, type ServerPaths } from "./first_start.ts";
-import type { FunctionRegistry } from "./functions/registry.ts";
 import { FunctionService } from "./functions/service.ts";
-import { AddressBook } from "./guard/addresses.ts";
-import { BodyReader } from "./guard/body.ts";
-import { WorkBudget } from "./guard/budget.ts";
-import { FailureCounter } from "./guard/failures.ts";
 import { ReplayJournal } from "./guard/journal.ts";
-import { ReplayGuard } from "./guard/replay.ts";
-import { Answerer } from "./http/answer.ts";
-import { createEndpoint, type Endpoint } from "./http/endpoint.ts";
+import type { Endpoint } from "./http/endpoint.ts";
 import { Listener } from "./http/listener.ts";
 import { RequestLog } from "./http/request_log.ts";
-import { Keyring } from "./keyring/keyring.ts";
-import { LiveStore } from "./keyring/live_store.ts";
-import { SenderFinder } from "./keyring/sender.ts";
-import { SenderSearch } from "./keyring/search.ts";
-import { checkServerPublicKey } from "./keyring/server_keys.ts";
-import type { StoreFault } from "./keyring/store_reader.ts";
+import { lookAtTlsFiles, readTlsPair } from "./http/tls.ts";
 import { closeLog, FAILURE_CATEGORY, logger, type LogSettings, openLog } from "./log.ts";
 import { Watch } from "./watch.ts";
 
@@ -45,10 +32,10 @@ export interface ServerOptions {
 export interface RunningServer {
   /** URL of the endpoint, for a client on this machine. */
   readonly url: string;
-  /** Address and port that it listens on. */
+  /** Address and port that it listens on, or the path of a Unix socket. */
   readonly listening: string;
   readonly publicKeyBase64: string;
-  /** Takes up changes of the key store and of modules now; without, it does so within a second. */
+  /** Takes up changes of the key store, of modules and of the certificate now; without, it does so within a second. */
   readonly reload: () => Promise<void>;
   /**
    * Stops accepting, lets the requests in flight end (10 s at most), writes the log out.
@@ -77,6 +64,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     logMade(await ensureConfig(paths));
     const { settings, warnings } = await readSettings(paths.config);
     for (const warning of warnings) log.warning("{warning}", { warning });
+    const listen = withFlags(settings.listen, options);
     logMade(await ensureModules(paths));
     const { pair, made } = await ensureStore(settings);
     logMade(made);
@@ -90,31 +78,32 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         settings.store.clientsFolder,
         settings.store.register,
       ],
-      write: [paths.log],
+      write: [paths.log, ...listen.socket === undefined ? [] : [listen.socket.path]],
     });
     const requestLog = new RequestLog();
+    const { rememberedRequests, rememberedEntries } = settings.limits;
     const journal = new ReplayJournal(paths.log, {
+      recordsPerFile: Math.max(rememberedRequests, Math.ceil(rememberedEntries / 2)),
       onFailure: (reason) => requestLog.journalFailed(reason),
     });
     const beforeCalls = (): void => journal.flush();
     const functions = new FunctionService({ ...paths, settings, isHeld, beforeCalls });
     await functions.start();
     const { registry } = functions;
-    const { endpoint, watch } = await buildEndpoint({
+    const { endpoint, watch } = await assembleEndpoint({
       settings,
       pair,
       registry,
       requestLog,
       journal,
     });
-    const host = options.host ?? settings.host;
-    const port = options.port ?? settings.port;
-    const listener = new Listener(endpoint, { host, port });
+    const { listener, tlsWatch } = await listenOn(listen, endpoint);
     const publicKeyBase64 = formatKey(pair.publicKey);
     log.info("Listening on {listening}", { listening: listener.listening });
     const stop = async (): Promise<void> => {
       log.info("Stopping");
       watch.close();
+      tlsWatch?.close();
       await listener.stop();
       functions.close();
       journal.close();
@@ -123,8 +112,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await closeLog();
     };
     const reload = async (): Promise<void> => {
-      log.info("Looking at key store and modules");
-      await Promise.all([watch.takeUp(), functions.takeUp()]);
+      log.info("Looking at key store, modules and certificate");
+      await Promise.all([watch.takeUp(), functions.takeUp(), tlsWatch?.takeUp()]);
     };
     return { url: listener.url, listening: listener.listening, publicKeyBase64, reload, stop };
   } catch (error) {
@@ -138,94 +127,34 @@ function logMade(made: readonly string[]): void {
   for (const path of made) log.info("Made {path}", { path });
 }
 
-interface EndpointSources {
-  readonly settings: Settings;
-  readonly pair: KeyPair;
-  readonly registry: FunctionRegistry;
-  readonly requestLog: RequestLog;
-  readonly journal: ReplayJournal;
+/** Where to listen when the command line says something too. */
+function withFlags(listen: ListenSettings, { host, port }: ServerOptions): ListenSettings {
+  if (host === undefined && port === undefined) return listen;
+  const { socket: _, ...tcp } = listen;
+  return { ...tcp, host: host ?? listen.host, port: port ?? listen.port };
 }
 
-async function buildEndpoint(
-  sources: EndpointSources,
-): Promise<{ endpoint: Endpoint; watch: Watch }> {
-  const { settings, pair, registry, requestLog, journal } = sources;
-  const box = await Box.load();
-  const keyring = new Keyring(box, pair.privateKey);
-  const search = new SenderSearch(keyring, new WorkBudget(settings.limits.searchPercent / 100));
-  const nonceMark = new NonceMark(box, pair.privateKey);
-  const watch = await followStore({ keyring, search, nonceMark, settings, pair });
-  const replayGuard = new ReplayGuard();
-  const restored = journal.restore(replayGuard, Math.floor(Date.now() / 1000));
-  if (restored > 0) log.info("Requests remembered from before: {restored}", { restored });
-  const addresses = new AddressBook(settings.ipAddressTtlSeconds);
-  const answerer = new Answerer({
-    box,
-    keyring,
-    senders: new SenderFinder({
-      box,
-      keyring,
-      search,
-      failures: new FailureCounter(settings.limits.failuresPerMinute),
-    }),
-    nonceMark,
-    replayGuard,
-    fingerprintKey: journal.key,
-    registry,
-    requestTtlSeconds: settings.requestTtlSeconds,
-    events: {
-      onAuthenticated(address, nowSeconds): void {
-        if (addresses.see(address, nowSeconds)) requestLog.newAddress(address);
-      },
-      onCrowded: () => requestLog.crowded(),
-      onRemembered: (words, expiresAtSeconds) => journal.append(words, expiresAtSeconds),
-    },
-  });
-  const endpoint = createEndpoint({
-    answerer,
-    bodies: new BodyReader(),
-    proxy: settings.proxy,
-    onAnswered: (origin) => requestLog.answered(origin),
-    onRefused: (refused) => requestLog.refused(refused),
-  });
-  return { endpoint, watch };
+/** Listens, and follows the certificate where there is one. */
+async function listenOn(
+  listen: ListenSettings,
+  endpoint: Endpoint,
+): Promise<{ listener: Listener; tlsWatch?: Watch }> {
+  const { tls: files, ...address } = listen;
+  if (files === undefined) return { listener: await Listener.start(endpoint, address) };
+  const seen = await lookAtTlsFiles(files);
+  const tls = await readTlsPair(files);
+  const listener = await Listener.start(endpoint, { ...address, tls });
+  const look = (): Promise<string> => lookAtTlsFiles(files);
+  const onChange = (): Promise<void> => takeUpTls(listener, files);
+  return { listener, tlsWatch: new Watch({ seen, look, onChange }) };
 }
 
-interface StoreSources {
-  readonly keyring: Keyring;
-  readonly search: SenderSearch;
-  readonly nonceMark: NonceMark;
-  readonly settings: Settings;
-  readonly pair: KeyPair;
-}
-
-/** Loads the key store and follows its changes. */
-async function followStore(sources: StoreSources): Promise<Watch> {
-  const { keyring, search, nonceMark, settings: { store }, pair } = sources;
-  const mismatch = await checkServerPublicKey(store, pair.publicKey);
-  if (mismatch !== undefined) warnOfStore(mismatch);
-  const live = new LiveStore({
-    keyring,
-    paths: store,
-    serverKey: pair.privateKey,
-    events: {
-      onFault: warnOfStore,
-      onLoading: () => void (search.isLoading = true),
-      onLoaded(): void {
-        search.isLoading = false;
-        log.info("Registered client keys: {keys}, secrets: {secrets}", {
-          keys: live.clientCount,
-          secrets: keyring.secretCount,
-        });
-      },
-      onServerKeys: (privateKeys) => nonceMark.useServerKeys(privateKeys),
-    },
-  });
-  await live.load();
-  const seen = await live.look();
-  return new Watch({ seen, look: () => live.look(), onChange: () => live.follow() });
-}
-
-function warnOfStore({ path, state }: StoreFault): void {
-  log.warning("{path}: {state}", { path, state });
+async function takeUpTls(listener: Listener, files: TlsFiles): Promise<void> {
+  try {
+    await listener.useTls(await readTlsPair(files));
+    log.info("Certificate in use: {path}", { path: files.certFile });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    log.error("{message}; the certificate before stays in use", { message: error.message });
+  }
 }

@@ -18,7 +18,7 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^lib\/protocol\//],
   [/^lib\/keyring\//],
   [/^lib\/http\//, /^lib\/client\.ts$/],
-  [/^lib\/(server|first_start|registration|doctor)\.ts$/],
+  [/^lib\/(server|assembly|first_start|registration|doctor)\.ts$/],
   [/^cli\//],
   [/^main\.ts$/],
 ];
@@ -139,7 +139,7 @@ Deno.test("the tasks serve and msp have the same permissions, by path, without q
   }
   for (const kind of ["read", "write"]) {
     const flag = flagsOf(tasks.msp).find((each) => each.startsWith(`--allow-${kind}`));
-    assert.equal(flag, `--allow-${kind}=.,/config,/sec,/log,/app/modules`);
+    assert.equal(flag, `--allow-${kind}=.,/config,/sec,/log,/app/modules,/run/msp,/run/msp.sock`);
   }
 });
 

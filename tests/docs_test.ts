@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { programHelp } from "../cli/commands.ts";
-import { OPTIONS } from "../lib/config/settings.ts";
 import { PROGRAM, run, TempFolder } from "./program.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -40,19 +39,6 @@ Deno.test("README: the transcript of the first screen works as it stands", async
 
 Deno.test("README: the help text is the program's", () => {
   assert.ok(blocks("text").includes(programHelp()));
-});
-
-Deno.test("README: the table of options is the program's", () => {
-  const rows = [...readme.matchAll(/^\| (\w+) +\| (\w+) +\| (\S+) +\| ([^|]+?) +\| [^|]+ \|$/gm)]
-    .map(([, section, name, fallback, takes]) => [section, name, fallback, takes])
-    .filter(([section]) => section !== "section");
-  const expected = Object.values(OPTIONS).map(({ section, name, fallback, kind }) => [
-    section,
-    name,
-    String(fallback),
-    kind.expected,
-  ]);
-  assert.deepEqual(rows.toSorted(), expected.toSorted());
 });
 
 Deno.test("README: the table of environment variables is the program's", async () => {

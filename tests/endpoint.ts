@@ -13,6 +13,7 @@ import type { CallResult } from "../lib/functions/queue.ts";
 import { BodyReader } from "../lib/guard/body.ts";
 import { WorkBudget } from "../lib/guard/budget.ts";
 import { FailureCounter } from "../lib/guard/failures.ts";
+import { RequestGate } from "../lib/guard/gate.ts";
 import { ReplayGuard } from "../lib/guard/replay.ts";
 import { Answerer } from "../lib/http/answer.ts";
 import { createEndpoint, type Endpoint } from "../lib/http/endpoint.ts";
@@ -43,7 +44,8 @@ export function makeEndpoint(setup: EndpointSetup): { endpoint: Endpoint; refusa
       box,
       keyring,
       search: new SenderSearch(keyring, new WorkBudget(1)),
-      failures: new FailureCounter(1_000_000),
+      failures: new FailureCounter({ perMinute: 1_000_000, addresses: 1000 }),
+      maxAddresses: 1000,
     }),
     nonceMark: new NonceMark(box, serverPrivateKey),
     replayGuard: new ReplayGuard({ window: 3000, entry: 1000 }),
@@ -58,10 +60,11 @@ export function makeEndpoint(setup: EndpointSetup): { endpoint: Endpoint; refusa
     ...(nowSeconds === undefined ? {} : { clock: () => nowSeconds() * 1000 }),
   });
   const refusals: string[] = [];
-  const bodies = new BodyReader();
+  const bodies = new BodyReader({ maxBytes: 16_384, timeoutMs: 10_000 });
   const endpoint = createEndpoint({
     answerer,
     bodies,
+    gate: new RequestGate({ requests: 1000, requestsPerAddress: 1000, makeRoom: () => false }),
     proxy: {
       forwardedFor: 0,
       forwardedHost: 0,

@@ -91,12 +91,18 @@ export class ServerProcess {
 
   /** Starts a server on a free port and waits until it is ready. */
   static async start(options: ServerOptions): Promise<ServerProcess> {
+    const args = ["--host", "127.0.0.1", "--port", "0", ...options.args ?? []];
+    return await ServerProcess.startListening({ ...options, args });
+  }
+
+  /** Starts a server where its configuration says, and waits until it is ready. */
+  static async startListening(options: ServerOptions): Promise<ServerProcess> {
     const { openFiles, args = [] } = options;
     // The shell becomes the program, so that signals reach it.
     const limit = openFiles === undefined
       ? []
       : ["bash", "-c", `ulimit -n ${openFiles}; exec "$@"`, "bash"];
-    const line = [...limit, ...PROGRAM, "serve", "--host", "127.0.0.1", "--port", "0", ...args];
+    const line = [...limit, ...PROGRAM, "serve", ...args];
     const process = new Deno.Command(line[0] ?? "", {
       args: line.slice(1),
       cwd: options.cwd,
@@ -121,7 +127,7 @@ export class ServerProcess {
   }
 
   get url(): string {
-    return /http:\/\/\S+/.exec(this.#out)?.[0] ?? "";
+    return /https?:\/\/\S+/.exec(this.#out)?.[0] ?? "";
   }
 
   get port(): number {

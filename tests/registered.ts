@@ -32,11 +32,13 @@ export async function postTo(
   url: string,
   body: BodyInit,
   headers: Record<string, string> = {},
+  client?: Deno.HttpClient,
 ): Promise<Response> {
   return await fetch(url, {
     method: "POST",
     body,
     headers: { "content-type": "application/json", ...headers },
+    ...(client === undefined ? {} : { client }),
   });
 }
 
@@ -46,8 +48,10 @@ export async function callServer(
   client: TestClient,
   entry: string,
   headers: Record<string, string> = {},
+  httpClient?: Deno.HttpClient,
 ): Promise<string | number> {
-  const response = await postTo(url, JSON.stringify(sealRequest(client, entry)), headers);
+  const body = JSON.stringify(sealRequest(client, entry));
+  const response = await postTo(url, body, headers, httpClient);
   const text = await response.text();
   return response.status === 200 ? openAnswer(client, text) : response.status;
 }

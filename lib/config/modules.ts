@@ -5,7 +5,7 @@
  */
 import { type IniOption, readIni } from "./ini.ts";
 import { type Kind, listOf, oneOf, PATH, wholeNumber } from "./kinds.ts";
-import { MAX_HEAP } from "./settings.ts";
+import { MAX_HEAP } from "./options.ts";
 
 /** What a function may touch beyond its own modules folder. */
 export interface Grants {

@@ -1,13 +1,11 @@
 /**
  * @module
- * config.ini → typed settings with defaults. One table holds every option: what it is called, what
- * it takes, its default. Paths that do not begin with a slash are relative to the working folder, as in the
- * original.
+ * config.ini → typed settings with defaults. Paths that do not begin with a slash are relative to the
+ * working folder, as in the original.
  */
-import { isIP } from "node:net";
 import { ConfigError } from "../errors.ts";
 import { INI_HINT, type IniFile, type IniOption, readIni } from "./ini.ts";
-import { type Kind, PATH, wholeNumber } from "./kinds.ts";
+import { OPTIONS, type OptionSpec } from "./options.ts";
 
 /** Where the parts of the key store are. */
 export interface StorePaths {
@@ -28,12 +26,37 @@ export interface ProxySettings {
   readonly forwardedProto: number;
 }
 
-/** What strangers may cost. */
+/** What whoever can reach the server may cost. */
 export interface LimitSettings {
   /** Percent of one core for looking for senders among all keys. */
   readonly searchPercent: number;
   /** Strangers' requests a minute for which an address gets a search. */
   readonly failuresPerMinute: number;
+  readonly bodyBytes: number;
+  readonly bodyTimeoutSeconds: number;
+  /** In flight at once. */
+  readonly requests: number;
+  readonly requestsPerAddress: number;
+  /** In each table of addresses. */
+  readonly addresses: number;
+  /** Within the replay window. */
+  readonly rememberedRequests: number;
+  readonly rememberedEntries: number;
+}
+
+/** Where to listen, and how. */
+export interface ListenSettings {
+  readonly host: string;
+  readonly port: number;
+  /** In place of host and port. */
+  readonly socket?: { readonly path: string; readonly mode: number };
+  readonly tls?: TlsFiles;
+}
+
+/** Certificate and key for TLS, in PEM. */
+export interface TlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
 }
 
 /** A user and group of the operating system, by their numbers. */
@@ -52,8 +75,7 @@ export interface FunctionSettings {
 
 /** What config.ini says, complete and in range. */
 export interface Settings {
-  readonly host: string;
-  readonly port: number;
+  readonly listen: ListenSettings;
   readonly ipAddressTtlSeconds: number;
   readonly requestTtlSeconds: number;
   readonly store: StorePaths;
@@ -67,60 +89,6 @@ export interface SettingsResult {
   readonly settings: Settings;
   readonly warnings: readonly string[];
 }
-
-/** One option of config.ini. */
-export interface OptionSpec<T> {
-  readonly section: string;
-  readonly name: string;
-  readonly fallback: T;
-  readonly kind: Kind<T>;
-}
-
-const HOST: Kind<string> = {
-  expected: "an IP address or a host name",
-  parse: (text) =>
-    isIP(text) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(text)
-      ? text
-      : undefined,
-};
-
-const USER: Kind<string> = {
-  expected: "none, or the numbers of a user and a group, UID:GID",
-  parse: (text) => text === "none" || /^\d{1,9}:\d{1,9}$/.test(text) ? text : undefined,
-};
-
-function option<T>(section: string, name: string, fallback: T, kind: Kind<T>): OptionSpec<T> {
-  return { section, name, fallback, kind };
-}
-
-/** Memory of a function host. */
-export const MAX_HEAP: Kind<number> = wholeNumber(" of megabytes", 16, 1_000_000);
-const VALUES_COUNT = wholeNumber(" of values", 0, 100);
-
-/** Every option of config.ini. */
-export const OPTIONS = {
-  host: option("Server", "Host", "0.0.0.0", HOST),
-  port: option("Server", "Port", 8000, wholeNumber("", 0, 65535)),
-  serverFolder: option("Server", "Keypath", "sec", PATH),
-  ipAddressTtl: option("Server", "IPAddressTTL", 300, wholeNumber(" of seconds", 0, 31_536_000)),
-  clientsFolder: option("Clients", "Keypath", "sec", PATH),
-  register: option("Clients", "Register", "sec/clients.dev", PATH),
-  requestTtl: option("Clients", "RequestTTL", 30, wholeNumber(" of seconds", 1, 86400)),
-  searchPercent: option("Limits", "SearchPercent", 25, wholeNumber(" of percent", 1, 100)),
-  failuresPerMinute: option(
-    "Limits",
-    "FailuresPerMinute",
-    20,
-    wholeNumber(" of requests", 1, 1_000_000),
-  ),
-  maxHeap: option("Functions", "MaxHeap", 512, MAX_HEAP),
-  functionsUser: option("Functions", "User", "none", USER),
-  forwardedFor: option("Proxy", "ForwardFor", 0, VALUES_COUNT),
-  forwardedHost: option("Proxy", "ForwardHost", 0, VALUES_COUNT),
-  forwardedPort: option("Proxy", "ForwardPort", 0, VALUES_COUNT),
-  forwardedPrefix: option("Proxy", "ForwardPrefix", 0, VALUES_COUNT),
-  forwardedProto: option("Proxy", "ForwardProto", 0, VALUES_COUNT),
-} as const;
 
 /**
  * Reads config.ini; a missing file gives the defaults.
@@ -150,10 +118,9 @@ export function settingsFrom({ options, faults }: IniFile, path: string): Settin
       hint: INI_HINT,
     });
   }
-  const value = <T>(spec: OptionSpec<T>): T => valueOf(spec, options, path);
+  const value: Lookup = (spec) => valueOf(spec, options, path);
   const settings: Settings = {
-    host: value(OPTIONS.host),
-    port: value(OPTIONS.port),
+    listen: listenFrom(value, path),
     ipAddressTtlSeconds: value(OPTIONS.ipAddressTtl),
     requestTtlSeconds: value(OPTIONS.requestTtl),
     store: {
@@ -171,6 +138,13 @@ export function settingsFrom({ options, faults }: IniFile, path: string): Settin
     limits: {
       searchPercent: value(OPTIONS.searchPercent),
       failuresPerMinute: value(OPTIONS.failuresPerMinute),
+      bodyBytes: value(OPTIONS.bodySize),
+      bodyTimeoutSeconds: value(OPTIONS.bodyTimeout),
+      requests: value(OPTIONS.requests),
+      requestsPerAddress: value(OPTIONS.requestsPerAddress),
+      addresses: value(OPTIONS.addresses),
+      rememberedRequests: value(OPTIONS.rememberedRequests),
+      rememberedEntries: value(OPTIONS.rememberedEntries),
     },
     functions: {
       maxHeapMegabytes: value(OPTIONS.maxHeap),
@@ -191,6 +165,31 @@ export function settingsFrom({ options, faults }: IniFile, path: string): Settin
  */
 export function parseFlag<T>(spec: OptionSpec<T>, text: string): T | undefined {
   return spec.kind.parse(text);
+}
+
+type Lookup = <T>(spec: OptionSpec<T>) => T;
+
+function listenFrom(value: Lookup, path: string): ListenSettings {
+  const optional = (spec: OptionSpec<string>): string | undefined =>
+    value(spec) === "none" ? undefined : value(spec);
+  const socket = optional(OPTIONS.socket);
+  const mode = parseInt(value(OPTIONS.socketMode), 8);
+  const certFile = optional(OPTIONS.certFile);
+  const keyFile = optional(OPTIONS.keyFile);
+  const refuse = (state: string): never => {
+    throw new ConfigError(`Cannot read ${path}: [Server] ${state}`);
+  };
+  if (certFile === undefined && keyFile !== undefined) refuse("KeyFile is there without CertFile");
+  if (certFile !== undefined && keyFile === undefined) refuse("CertFile is there without KeyFile");
+  if (socket !== undefined && certFile !== undefined) {
+    refuse("has both Socket and CertFile, expected one of them: a Unix socket has no TLS");
+  }
+  return {
+    host: value(OPTIONS.host),
+    port: value(OPTIONS.port),
+    ...(socket === undefined ? {} : { socket: { path: socket, mode } }),
+    ...(certFile === undefined || keyFile === undefined ? {} : { tls: { certFile, keyFile } }),
+  };
 }
 
 function parseUser(text: string): SystemUser | undefined {

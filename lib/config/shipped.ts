@@ -5,10 +5,18 @@
  */
 
 /** config/config.ini */
-export const CONFIG_INI = `[Server]
+export const CONFIG_INI = `# Every option with its range: docs/configuration.md
+
+[Server]
 # Address and port to listen on
 Host=0.0.0.0
 Port=8000
+# A Unix socket in place of them, and its mode
+Socket=none
+SocketMode=660
+# Certificate chain and private key (PEM) for TLS
+CertFile=none
+KeyFile=none
 # Folder of server.key and server.pub
 Keypath=sec
 # Seconds for which the address of an authenticated request is remembered;
@@ -27,6 +35,17 @@ RequestTTL=30
 SearchPercent=25
 # Requests of strangers a minute from one address (IPv6: one network) that are looked into
 FailuresPerMinute=20
+# Bytes of a request's body, and seconds for it to come
+BodySize=16384
+BodyTimeout=10
+# Requests in flight at once: all together, and of one address
+Requests=4096
+RequestsPerAddress=1024
+# Addresses that are remembered
+Addresses=10000
+# Accepted requests that are remembered: within the replay window, and for their function's name
+RememberedRequests=524288
+RememberedEntries=1000000
 
 [Functions]
 # Megabytes that the processes of functions may use beyond what they start with

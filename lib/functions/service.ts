@@ -51,6 +51,7 @@ export class FunctionService {
         dirname(modulesConfig),
         config,
         modulesConfig,
+        ...(settings.listen.tls === undefined ? [] : [settings.listen.tls.keyFile]),
       ],
       isHeld,
     };

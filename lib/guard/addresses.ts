@@ -5,27 +5,32 @@
  */
 import { keepWithin } from "./bounded_map.ts";
 
-/** Addresses kept at most. */
-const MAX_ADDRESSES = 10_000;
+/** What an {@link AddressBook} keeps. */
+export interface AddressBookOptions {
+  readonly ttlSeconds: number;
+  readonly capacity: number;
+  /** An address was forgotten before its time. */
+  readonly onForgotten?: () => void;
+}
 
 /** Remembers addresses. */
 export class AddressBook {
-  readonly #ttlSeconds: number;
-  readonly #capacity: number;
+  readonly #options: AddressBookOptions;
   readonly #lastSeen = new Map<string, number>();
 
-  constructor(ttlSeconds: number, capacity = MAX_ADDRESSES) {
-    this.#ttlSeconds = ttlSeconds;
-    this.#capacity = capacity;
+  constructor(options: AddressBookOptions) {
+    this.#options = options;
   }
 
   /** Notes an authenticated request. @returns whether its address was not remembered before. */
   see(address: string, nowSeconds: number): boolean {
+    const { ttlSeconds, capacity, onForgotten } = this.#options;
     const last = this.#lastSeen.get(address);
     if (last === nowSeconds) return false;
     this.#lastSeen.delete(address);
     this.#lastSeen.set(address, nowSeconds);
-    keepWithin(this.#lastSeen, this.#capacity);
-    return last === undefined || nowSeconds - last > this.#ttlSeconds;
+    const forgotten = keepWithin(this.#lastSeen, capacity);
+    if (forgotten !== undefined && nowSeconds - forgotten <= ttlSeconds) onForgotten?.();
+    return last === undefined || nowSeconds - last > ttlSeconds;
   }
 }

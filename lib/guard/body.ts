@@ -1,23 +1,23 @@
 /**
  * @module
- * Reads a request body within its limits: 16 KiB and 10 s. What is too large or too late is
- * not read further.
+ * Reads a request body within its limits of size and time. What is too large or too late is not read
+ * further.
  */
 
-/** Bytes of a body at most; a valid request needs less than 1 KiB. */
-export const MAX_BODY_BYTES = 16 * 1024;
-/** From the end of the head to the end of the body. */
-export const BODY_TIMEOUT_MS = 10_000;
-
 /** Why a body was not read. */
-export type BodyRefusal = "body too large" | "body too slow" | "body broken off";
+export type BodyRefusal =
+  | "body too large"
+  | "body too slow"
+  | "body broken off"
+  | "body too slow, others need the place";
 
 /** Text of a body (malformed UTF-8 becomes U+FFFD), or why there is none. */
 export type BodyResult = { ok: true; text: string } | { ok: false; reason: BodyRefusal };
 
-/** Limits that tests narrow. */
+/** What a body may be. */
 export interface BodyLimits {
   readonly maxBytes: number;
+  /** From the end of the head to the end of the body. */
   readonly timeoutMs: number;
 }
 
@@ -27,7 +27,7 @@ const TICKS = 10;
 /** A body that is being read. */
 interface Reading {
   readonly lastTick: number;
-  readonly expire: () => void;
+  readonly refuse: (reason: BodyRefusal) => void;
 }
 
 /**
@@ -40,7 +40,7 @@ export class BodyReader {
   #clock: ReturnType<typeof setInterval> | undefined;
   #tick = 0;
 
-  constructor(limits: BodyLimits = { maxBytes: MAX_BODY_BYTES, timeoutMs: BODY_TIMEOUT_MS }) {
+  constructor(limits: BodyLimits) {
     this.#limits = limits;
   }
 
@@ -52,6 +52,16 @@ export class BodyReader {
     return discardBody(request).then(() => ({ ok: false, reason: "body too large" }));
   }
 
+  /** Refuses the body that has been coming for longest; false when none is being read. */
+  giveUpSlowest(): boolean {
+    for (const reading of this.#readings) {
+      this.#readings.delete(reading);
+      reading.refuse("body too slow, others need the place");
+      return true;
+    }
+    return false;
+  }
+
   /** Stops the clock; bodies that are being read have no deadline any more. */
   close(): void {
     clearInterval(this.#clock);
@@ -61,7 +71,7 @@ export class BodyReader {
   /** The fast way, for a declared length within the limit: the platform enforces it. */
   #readWhole(request: Request): Promise<BodyResult> {
     return new Promise((resolve) => {
-      const reading = this.#start(() => resolve({ ok: false, reason: "body too slow" }));
+      const reading = this.#start((reason) => resolve({ ok: false, reason }));
       const end = (result: BodyResult): void => {
         this.#readings.delete(reading);
         resolve(result);
@@ -82,7 +92,7 @@ export class BodyReader {
       refusal ??= reason;
       reader.cancel().catch(() => {});
     };
-    const reading = this.#start(() => refuse("body too slow"));
+    const reading = this.#start(refuse);
     const decoder = new TextDecoder();
     let text = "", bytes = 0;
     try {
@@ -101,8 +111,8 @@ export class BodyReader {
     return { ok: true, text: text + decoder.decode() };
   }
 
-  #start(expire: () => void): Reading {
-    const reading = { lastTick: this.#tick + TICKS, expire };
+  #start(refuse: Reading["refuse"]): Reading {
+    const reading = { lastTick: this.#tick + TICKS, refuse };
     this.#readings.add(reading);
     this.#clock ??= setInterval(() => this.#onTick(), this.#limits.timeoutMs / TICKS);
     return reading;
@@ -114,7 +124,7 @@ export class BodyReader {
     for (const reading of this.#readings) {
       if (reading.lastTick >= this.#tick) break;
       this.#readings.delete(reading);
-      reading.expire();
+      reading.refuse("body too slow");
     }
     if (this.#readings.size === 0) this.close();
   }

@@ -8,18 +8,21 @@
  * order in which keys were put in: whoever takes a key out and puts it in again at each use makes
  * this the one that was unused for longest.
  *
+ * @returns the value that was dropped, if one was.
+ *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
  * const map = new Map([["a", 1], ["b", 2], ["c", 3]]);
- * keepWithin(map, 2);
+ * assert.equal(keepWithin(map, 2), 1);
  * assert.deepEqual([...map.keys()], ["b", "c"]);
  * ```
  */
-export function keepWithin(map: Map<string, unknown>, capacity: number): void {
-  if (map.size <= capacity) return;
-  for (const oldest of map.keys()) {
+export function keepWithin<T>(map: Map<string, T>, capacity: number): T | undefined {
+  if (map.size <= capacity) return undefined;
+  for (const [oldest, value] of map) {
     map.delete(oldest);
-    break;
+    return value;
   }
+  return undefined;
 }

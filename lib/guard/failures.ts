@@ -5,8 +5,6 @@
  */
 import { keepWithin } from "./bounded_map.ts";
 
-/** Addresses kept at most. */
-const MAX_ADDRESSES = 10_000;
 /** A count begins anew after so many seconds. */
 const WINDOW_SECONDS = 60;
 
@@ -15,35 +13,50 @@ interface Count {
   failures: number;
 }
 
+/** What a {@link FailureCounter} allows. */
+export interface FailureLimits {
+  /** Failures a minute that an address may have. */
+  readonly perMinute: number;
+  /** Addresses that are counted at most. */
+  readonly addresses: number;
+  /** An address was forgotten while its count was still of use. */
+  readonly onForgotten?: () => void;
+}
+
 /** Counts failures. */
 export class FailureCounter {
-  readonly #limit: number;
+  readonly #limits: FailureLimits;
   readonly #counts = new Map<string, Count>();
 
-  /** @param limit failures a minute that an address may have */
-  constructor(limit: number) {
-    this.#limit = limit;
+  constructor(limits: FailureLimits) {
+    this.#limits = limits;
   }
 
   /** Whether an address had its failures of this minute. */
   isOverLimit(address: string, nowSeconds: number): boolean {
     const count = this.#counts.get(networkOf(address));
-    return count !== undefined && count.failures >= this.#limit &&
-      Math.abs(nowSeconds - count.sinceSeconds) < WINDOW_SECONDS;
+    return count !== undefined && count.failures >= this.#limits.perMinute &&
+      isOpen(count, nowSeconds);
   }
 
   /** Counts a failure. */
   add(address: string, nowSeconds: number): void {
     const network = networkOf(address);
     const count = this.#counts.get(network);
-    if (count !== undefined && Math.abs(nowSeconds - count.sinceSeconds) < WINDOW_SECONDS) {
+    if (count !== undefined && isOpen(count, nowSeconds)) {
       count.failures++;
       return;
     }
     this.#counts.delete(network);
     this.#counts.set(network, { sinceSeconds: nowSeconds, failures: 1 });
-    keepWithin(this.#counts, MAX_ADDRESSES);
+    const forgotten = keepWithin(this.#counts, this.#limits.addresses);
+    if (forgotten !== undefined && isOpen(forgotten, nowSeconds)) this.#limits.onForgotten?.();
   }
+}
+
+/** Whether a count is of the present minute; a clock that jumped back begins a new one. */
+function isOpen({ sinceSeconds }: Count, nowSeconds: number): boolean {
+  return Math.abs(nowSeconds - sinceSeconds) < WINDOW_SECONDS;
 }
 
 /**

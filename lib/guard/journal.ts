@@ -3,13 +3,13 @@
  * The replay guard's memory on disk, so that it outlives a restart or a crash: what was accepted is written
  * before its function runs. A record is 36 bytes: `expiry (Unix seconds, 4) ‖ fingerprints of the four
  * nonces (8 each)`, little-endian words as the guard has them; the file begins with 8 bytes that say what it
- * is and the 16-byte key of the fingerprints. Two files, each for half of the memory, take turns.
+ * is and the 16-byte key of the fingerprints. Two files take turns: one fills, the other is as it was when it was full.
  *
  * Not synced to the disk: a power cut can lose the last seconds, a killed process nothing.
  */
 import { join } from "node:path";
 import { ConfigError, reasonOf } from "../errors.ts";
-import { ENTRY_CAPACITY, FINGERPRINT_WORDS, type ReplayGuard } from "./replay.ts";
+import { FINGERPRINT_WORDS, type ReplayGuard } from "./replay.ts";
 
 const MAGIC = new TextEncoder().encode("MSP-RJ1\n");
 const KEY_BYTES = 16;
@@ -20,8 +20,10 @@ const RECORD_BYTES = 4 * RECORD_WORDS;
 const BUFFERED = 512;
 const MODE = 0o600;
 
-/** What a journal reports. */
-export interface JournalEvents {
+/** What a journal keeps and reports. */
+export interface JournalOptions {
+  /** Requests in a file; as many of the latest can be restored, or up to twice as many. */
+  readonly recordsPerFile: number;
   /** It cannot be written; requests are accepted all the same. */
   readonly onFailure: (reason: string) => void;
 }
@@ -29,7 +31,7 @@ export interface JournalEvents {
 /** Writes what was accepted, and reads it again after a restart. */
 export class ReplayJournal {
   readonly #path: string;
-  readonly #events: JournalEvents;
+  readonly #onFailure: JournalOptions["onFailure"];
   readonly #recordsPerFile: number;
   readonly #buffer = new Uint32Array(BUFFERED * RECORD_WORDS);
   readonly #bytes = new Uint8Array(this.#buffer.buffer);
@@ -45,9 +47,9 @@ export class ReplayJournal {
    *
    * @throws {ConfigError} when it cannot be read or written.
    */
-  constructor(folder: string, events: JournalEvents, recordsPerFile = ENTRY_CAPACITY / 2) {
+  constructor(folder: string, { recordsPerFile, onFailure }: JournalOptions) {
     this.#path = join(folder, "replay.journal");
-    this.#events = events;
+    this.#onFailure = onFailure;
     this.#recordsPerFile = recordsPerFile;
     try {
       this.key = readKey(this.#path) ?? readKey(this.#olderPath) ??
@@ -100,7 +102,7 @@ export class ReplayJournal {
       this.#length += bytes.length;
       if (this.#length >= HEADER_BYTES + this.#recordsPerFile * RECORD_BYTES) this.#turn();
     } catch (error) {
-      this.#events.onFailure(reasonOf(error));
+      this.#onFailure(reasonOf(error));
       this.#repair();
     }
   }

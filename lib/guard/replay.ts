@@ -2,15 +2,10 @@
  * @module
  * Requests seen: a request in which any of the four nonces was part of an accepted request is
  * refused (replay and splicing, docs/protocol.md §6). `id`, `check` and `ts` are remembered until the
- * request would be refused for its age; `entry`, which has no time of its own, is remembered for the
- * last million accepted requests. Memory is bounded: 16 MB for `entry`, 33 MB for the window.
+ * request would be refused for its age; `entry`, which has no time of its own, is remembered for a number
+ * of accepted requests. Memory is bounded by both capacities.
  */
 import { FingerprintTable } from "./fingerprints.ts";
-
-/** Accepted requests whose `entry` is remembered. */
-export const ENTRY_CAPACITY = 1_000_000;
-/** Nonces remembered for the window, three a request: 524,288 requests within 2 × RequestTTL. */
-export const WINDOW_CAPACITY = 3 * 2 ** 19;
 
 /** A request adds three nonces to the window and first drops up to so many that have expired. */
 const DROPS_PER_REQUEST = 64;
@@ -34,9 +29,7 @@ export class ReplayGuard {
   readonly #window: ExpiringSet;
   readonly #entries: RecentSet;
 
-  constructor(
-    { window, entry }: ReplayCapacities = { window: WINDOW_CAPACITY, entry: ENTRY_CAPACITY },
-  ) {
+  constructor({ window, entry }: ReplayCapacities) {
     this.#window = new ExpiringSet(window);
     this.#entries = new RecentSet(entry);
   }

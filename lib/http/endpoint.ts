@@ -5,6 +5,8 @@
  */
 import type { ProxySettings } from "../config/settings.ts";
 import { type BodyReader, type BodyRefusal, discardBody } from "../guard/body.ts";
+import type { GateRefusal, RequestGate } from "../guard/gate.ts";
+import type { RefusalClock } from "../guard/refusal_clock.ts";
 import type { Answerer, Refusal } from "./answer.ts";
 import { type Origin, originOf } from "./forwarded.ts";
 
@@ -15,6 +17,7 @@ export const ENDPOINT_PATH = "/v1";
 export type EndpointRefusal =
   | Refusal
   | BodyRefusal
+  | GateRefusal
   | "not JSON by its Content-Type"
   | "internal error";
 
@@ -30,6 +33,9 @@ export interface Refused {
 export interface EndpointParts {
   readonly answerer: Answerer;
   readonly bodies: BodyReader;
+  readonly gate: RequestGate;
+  /** Lets refusals leave in an even time; without, they leave at once. */
+  readonly refusalClock?: RefusalClock;
   readonly proxy: ProxySettings;
   readonly onAnswered: (origin: Origin) => void;
   readonly onRefused: (refused: Refused) => void;
@@ -53,9 +59,29 @@ const REFUSAL_HEADERS: [string, string][] = [["connection", "close"]];
 
 /** Builds the handler from its parts. */
 export function createEndpoint(parts: EndpointParts): Endpoint {
-  const { answerer, bodies, proxy, onAnswered, onRefused } = parts;
+  const { answerer, bodies, gate, refusalClock, proxy, onAnswered, onRefused } = parts;
 
   async function answerPost(request: Request, origin: Origin): Promise<Response> {
+    const begun = refusalClock?.begin() ?? 0;
+    const refusal = gate.enter(origin.address);
+    if (refusal !== undefined) {
+      await discardBody(request);
+      onRefused({ reason: refusal, origin });
+      // Holding this one would take the room that is missing.
+      return makeRefusal();
+    }
+    try {
+      const body = await answerAdmitted(request, origin);
+      if (body !== undefined) return new Response(body, { headers: ANSWER_HEADERS });
+      await refusalClock?.hold(begun);
+      return makeRefusal();
+    } finally {
+      gate.leave(origin.address);
+    }
+  }
+
+  /** The body of the answer; `undefined` when it is refused. Never rejects. */
+  async function answerAdmitted(request: Request, origin: Origin): Promise<string | undefined> {
     try {
       if (isJson(request)) {
         const body = await bodies.read(request);
@@ -63,7 +89,7 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
         const answer = started instanceof Promise ? await started : started;
         if (answer.ok) {
           onAnswered(origin);
-          return new Response(answer.body, { headers: ANSWER_HEADERS });
+          return answer.body;
         }
         onRefused({ ...answer, origin });
       } else {
@@ -73,7 +99,7 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
     } catch (error) {
       onRefused({ reason: "internal error", origin, error });
     }
-    return new Response(null, { status: 401, headers: REFUSAL_HEADERS });
+    return undefined;
   }
 
   return (request, peerAddress) => {
@@ -81,6 +107,10 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
     if (request.method !== "POST") return refuse(request, 405, [["allow", "POST"]]);
     return answerPost(request, originOf(request.headers, peerAddress, proxy));
   };
+}
+
+function makeRefusal(): Response {
+  return new Response(null, { status: 401, headers: REFUSAL_HEADERS });
 }
 
 function isJson(request: Request): boolean {

@@ -5,6 +5,8 @@
 import { ConfigError, reasonOf } from "../errors.ts";
 import { logger } from "../log.ts";
 import { type Endpoint, ENDPOINT_PATH } from "./endpoint.ts";
+import { removeStaleSocket } from "./socket_file.ts";
+import type { TlsPair } from "./tls.ts";
 
 /** How long a stop waits for requests in flight. */
 const STOP_TIMEOUT_MS = 10_000;
@@ -12,6 +14,8 @@ const STOP_TIMEOUT_MS = 10_000;
 const FLUSH_MS = 200;
 /** Pause before listening again after the platform gave up. */
 const RETRY_MS = 500;
+/** What stands in for the address of a peer on a Unix socket. */
+const LOCAL_PEER = "local";
 const log = logger("server");
 
 /** Where to listen. */
@@ -20,36 +24,72 @@ export interface ListenAddress {
   readonly host: string;
   /** 0 takes a free port. */
   readonly port: number;
+  /** A Unix socket in place of host and port. */
+  readonly socket?: { readonly path: string; readonly mode: number };
+  readonly tls?: TlsPair;
 }
 
-/** Listens from its construction on. */
+/** Listens until it is stopped. */
 export class Listener {
   readonly #endpoint: Endpoint;
-  readonly #host: string;
+  readonly #address: ListenAddress;
   #port: number;
-  #server: Deno.HttpServer<Deno.NetAddr>;
+  #tls: TlsPair | undefined;
+  #server: Deno.HttpServer | undefined;
   #isStopping = false;
   #inFlight = 0;
   #onIdle = (): void => {};
 
-  /** @throws {ConfigError} when the address cannot be listened on. */
-  constructor(endpoint: Endpoint, { host, port }: ListenAddress) {
+  private constructor(endpoint: Endpoint, address: ListenAddress) {
     this.#endpoint = endpoint;
-    this.#host = host;
-    this.#port = port;
-    this.#server = this.#listen();
-    this.#port = this.#server.addr.port;
+    this.#address = address;
+    this.#port = address.port;
+    this.#tls = address.tls;
   }
 
-  /** Host and port, with the port that was taken. */
+  /**
+   * Listens.
+   *
+   * @throws {ConfigError} when the address cannot be listened on, or certificate and key do not fit.
+   */
+  static async start(endpoint: Endpoint, address: ListenAddress): Promise<Listener> {
+    const listener = new Listener(endpoint, address);
+    if (address.tls !== undefined) listener.#probe();
+    await listener.#listen();
+    return listener;
+  }
+
+  /** Host and port, with the port that was taken; or the path of the socket. */
   get listening(): string {
-    return `${bracketed(this.#host)}:${this.#port}`;
+    const { socket, host } = this.#address;
+    return socket?.path ?? `${bracketed(host)}:${this.#port}`;
   }
 
-  /** URL of the endpoint for a client on this machine. */
+  /** URL of the endpoint for a client on this machine; of a Unix socket, the one to send to it. */
   get url(): string {
-    const isAny = this.#host === "0.0.0.0" || this.#host === "::";
-    return `http://${isAny ? "localhost" : bracketed(this.#host)}:${this.#port}${ENDPOINT_PATH}`;
+    const { socket, host } = this.#address;
+    if (socket !== undefined) return `http://localhost${ENDPOINT_PATH}`;
+    const isAny = host === "0.0.0.0" || host === "::";
+    const scheme = this.#tls === undefined ? "http" : "https";
+    return `${scheme}://${isAny ? "localhost" : bracketed(host)}:${this.#port}${ENDPOINT_PATH}`;
+  }
+
+  /**
+   * Takes another certificate for new connections. Those that are open end their requests.
+   *
+   * @throws {ConfigError} when certificate and key do not fit; then the old ones stay in use.
+   */
+  async useTls(pair: TlsPair): Promise<void> {
+    const before = { tls: this.#tls, server: this.#server };
+    this.#tls = pair;
+    try {
+      await this.#listen();
+    } catch (error) {
+      this.#tls = before.tls;
+      throw error;
+    }
+    // Not waited for: one request that never ends would keep the next certificate from coming.
+    before.server?.shutdown().catch(() => {});
   }
 
   /** Stops accepting and lets the requests in flight end, for 10 s at most. */
@@ -59,7 +99,7 @@ export class Listener {
     const after = (milliseconds: number, action: () => void): void =>
       void timers.push(setTimeout(action, milliseconds));
     await new Promise<void>((resolve) => {
-      this.#server.shutdown().then(resolve, resolve);
+      this.#server?.shutdown().then(resolve, resolve);
       // Deno 2.4.2 waits for requests of which only a part was sent; we wait for those we have.
       this.#onIdle = () => after(FLUSH_MS, resolve);
       if (this.#inFlight === 0) this.#onIdle();
@@ -83,33 +123,68 @@ export class Listener {
     return response;
   }
 
-  #listen(): Deno.HttpServer<Deno.NetAddr> {
+  async #listen(): Promise<void> {
+    const { socket } = this.#address;
+    if (socket !== undefined) await removeStaleSocket(socket.path);
     try {
-      const server = Deno.serve(
-        { hostname: this.#host, port: this.#port, onListen: () => {} },
-        (request, { remoteAddr }) => this.#handle(request, remoteAddr.hostname),
-      );
-      server.finished.catch((error) => this.#listenAgain(error));
-      return server;
+      const server = this.#serve();
+      if (socket !== undefined) await Deno.chmod(socket.path, socket.mode);
+      if (server.addr.transport === "tcp") this.#port = server.addr.port;
+      this.#server = server;
+      server.finished.catch((error) => this.#listenAgain(server, error));
     } catch (error) {
-      throw new ConfigError(`Cannot listen on ${this.listening}: ${reasonOf(error)}`, {
-        cause: error,
-        hint: "choose another address with --host and --port, or in config.ini [Server]",
-      });
+      throw this.#failure(error);
     }
   }
 
+  #serve(): Deno.HttpServer {
+    const { socket, host } = this.#address;
+    const onListen = (): void => {};
+    if (socket !== undefined) {
+      // The platform makes the socket with mode 755: until the mode is set, only its owner may connect.
+      return Deno.serve(
+        { path: socket.path, onListen },
+        (request) => this.#handle(request, LOCAL_PEER),
+      );
+    }
+    const tcp = { hostname: host, port: this.#port, onListen };
+    // With TLS, the next certificate listens beside the one before.
+    const options = this.#tls === undefined ? tcp : { ...tcp, ...this.#tls, reusePort: true };
+    return Deno.serve(
+      options,
+      (request, { remoteAddr }) =>
+        this.#handle(request, remoteAddr.transport === "tcp" ? remoteAddr.hostname : LOCAL_PEER),
+    );
+  }
+
+  /** A port that may be shared does not tell that somebody else listens on it. */
+  #probe(): void {
+    try {
+      Deno.listen({ hostname: this.#address.host, port: this.#port }).close();
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  #failure(error: unknown): ConfigError {
+    const isPairWrong = error instanceof Error && error.message.includes("KeyMismatch");
+    const state = isPairWrong ? "KeyFile is not the key of CertFile" : reasonOf(error);
+    const hint = isPairWrong
+      ? "see [Server] CertFile and KeyFile in config.ini"
+      : "choose another address with --host and --port, or in config.ini [Server]";
+    return new ConfigError(`Cannot listen on ${this.listening}: ${state}`, { cause: error, hint });
+  }
+
   /** The platform gives up when it runs out of file descriptors; the server does not. */
-  #listenAgain(error: unknown): void {
-    if (this.#isStopping) return;
+  #listenAgain(failed: Deno.HttpServer | undefined, error: unknown): void {
+    if (this.#isStopping || failed !== this.#server) return;
+    this.#server = undefined;
     log.error("Listening failed: {reason}; trying again", { reason: reasonOf(error) });
     setTimeout(() => {
-      try {
-        this.#server = this.#listen();
-        log.info("Listening again on {listening}", { listening: this.listening });
-      } catch (failure) {
-        this.#listenAgain(failure);
-      }
+      this.#listen().then(
+        () => log.info("Listening again on {listening}", { listening: this.listening }),
+        (failure) => this.#listenAgain(undefined, failure),
+      );
     }, RETRY_MS);
   }
 }

@@ -20,6 +20,7 @@ export class RequestLog {
   readonly #isDebugging = log.isEnabledFor("debug");
   readonly #failures = new LineLimit({ onLeftOut: () => {}, linesPerSecond: 1 });
   readonly #crowds = new LineLimit({ onLeftOut: () => {}, linesPerSecond: 1 });
+  readonly #forgotten = new LineLimit({ onLeftOut: () => {}, linesPerSecond: 1 });
 
   /** A request that was answered; only for debugging. */
   answered({ address, protocol, host, port, prefix }: Origin): void {
@@ -57,7 +58,17 @@ export class RequestLog {
   /** The replay guard's window is full. */
   crowded(): void {
     if (!this.#crowds.allows()) return;
-    log.warning("Too many requests within RequestTTL: the oldest are forgotten before their time");
+    log.warning(
+      "More requests within RequestTTL than [Limits] RememberedRequests: the oldest are forgotten early",
+    );
+  }
+
+  /** A table of addresses is full. */
+  addressForgotten(table: "failed" | "were accepted"): void {
+    if (!this.#forgotten.allows()) return;
+    log.warning("More addresses {table} than [Limits] Addresses: the oldest are forgotten", {
+      table,
+    });
   }
 
   /** What was accepted cannot be kept on disk. */
@@ -72,6 +83,7 @@ export class RequestLog {
   close(): void {
     this.#refusals.flush();
     this.#crowds.flush();
+    this.#forgotten.flush();
     this.#failures.flush();
   }
 }

@@ -15,8 +15,6 @@ import type { OpenedRequest, SealedRequest } from "../protocol/v1.ts";
 import type { Keyring, Slot } from "./keyring.ts";
 import type { SenderSearch } from "./search.ts";
 
-/** Addresses that are remembered; the one unused for longest goes first. */
-const MAX_ADDRESSES = 10_000;
 /** An address that was accepted within so many seconds is trusted with more of our time. */
 const TRUST_SECONDS = 3600;
 /** Keys that are tried at once, about 0.4 µs each, for a request from … */
@@ -68,6 +66,8 @@ export interface SenderFinderParts {
   readonly keyring: Keyring;
   readonly search: SenderSearch;
   readonly failures: FailureCounter;
+  /** Addresses that are remembered at most; the one unused for longest goes first. */
+  readonly maxAddresses: number;
 }
 
 /** Finds senders, and remembers which keys an address used. */
@@ -154,7 +154,7 @@ export class SenderFinder {
 
   /** Notes that the request of a sender was accepted, which came from this address. */
   remember(address: string, { slot, after }: Sender, nowSeconds: number): void {
-    const { keyring } = this.#parts;
+    const { keyring, maxAddresses } = this.#parts;
     // Who was never heard from before has no place in the turns yet.
     const expected = keyring.wasUsed(slot) ? keyring.order.newerThan(slot) : -1;
     keyring.touch(slot, after);
@@ -166,7 +166,7 @@ export class SenderFinder {
         expectedAfterSearch: expected,
         acceptedAtSeconds: nowSeconds,
       });
-      keepWithin(this.#addresses, MAX_ADDRESSES);
+      keepWithin(this.#addresses, maxAddresses);
       return;
     }
     memory.lastSlot = slot;

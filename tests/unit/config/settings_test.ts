@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseIni } from "../../../lib/config/ini.ts";
-import { OPTIONS, type Settings, settingsFrom } from "../../../lib/config/settings.ts";
+import { OPTIONS } from "../../../lib/config/options.ts";
+import { type Settings, settingsFrom } from "../../../lib/config/settings.ts";
 import { CONFIG_INI, MODULES_INI, SIMPLE_TIME_JS } from "../../../lib/config/shipped.ts";
 import { ConfigError } from "../../../lib/errors.ts";
 
@@ -27,8 +28,7 @@ function settingsOf(text: string): Settings {
 
 Deno.test("settingsFrom() reads the original's file, with defaults for what it lacks", () => {
   assert.deepEqual(settingsOf(ORIGINAL), {
-    host: "0.0.0.0",
-    port: 8000,
+    listen: { host: "0.0.0.0", port: 8000 },
     ipAddressTtlSeconds: 300,
     requestTtlSeconds: 30,
     store: { serverFolder: "/sec", clientsFolder: "/sec", register: "/sec/clients.dev" },
@@ -39,7 +39,17 @@ Deno.test("settingsFrom() reads the original's file, with defaults for what it l
       forwardedPrefix: 0,
       forwardedProto: 2,
     },
-    limits: { searchPercent: 25, failuresPerMinute: 20 },
+    limits: {
+      searchPercent: 25,
+      failuresPerMinute: 20,
+      bodyBytes: 16_384,
+      bodyTimeoutSeconds: 10,
+      requests: 4096,
+      requestsPerAddress: 1024,
+      addresses: 10_000,
+      rememberedRequests: 524_288,
+      rememberedEntries: 1_000_000,
+    },
     functions: { maxHeapMegabytes: 512, user: undefined },
   });
 });
@@ -54,7 +64,30 @@ Deno.test("settingsFrom() gives the same for an empty file and for the shipped o
   assert.equal(SIMPLE_TIME_JS, await Deno.readTextFile(new URL("modules/simple_time.js", root)));
 });
 
+Deno.test("settingsFrom() reads where to listen", () => {
+  const tls = { certFile: "a.pem", keyFile: "b.pem" };
+  assert.deepEqual(settingsOf("[Server]\nCertFile=a.pem\nKeyFile=b.pem").listen.tls, tls);
+  const socket = settingsOf("[Server]\nSocket=/run/msp.sock\nSocketMode=0600").listen.socket;
+  assert.deepEqual(socket, { path: "/run/msp.sock", mode: 0o600 });
+});
+
 const WRONG = [
+  {
+    text: "[Server]\nCertFile=a.pem",
+    message: /\[Server\] CertFile is there without KeyFile/,
+  },
+  {
+    text: "[Server]\nKeyFile=a.pem",
+    message: /\[Server\] KeyFile is there without CertFile/,
+  },
+  {
+    text: "[Server]\nSocket=s\nCertFile=a.pem\nKeyFile=b.pem",
+    message: /\[Server\] has both Socket and CertFile, expected one of them/,
+  },
+  {
+    text: "[Server]\nSocketMode=rw",
+    message: /SocketMode = "rw", expected a mode of three octal digits, such as 660/,
+  },
   {
     text: "[Functions]\nUser=nobody",
     message: /\[Functions\] User = "nobody", expected none, or the numbers of a user and a group/,
@@ -97,7 +130,7 @@ Deno.test("settingsFrom() names file, section, option, value and what is expecte
 Deno.test("settingsFrom() warns of unknown options and goes on", () => {
   const text = "[Server]\nPrt=1\n[Sever]\nPort=2\n[server]\nPort=3";
   const { settings, warnings } = settingsFrom(parseIni(text), "config.ini");
-  assert.equal(settings.port, 8000);
+  assert.equal(settings.listen.port, 8000);
   assert.deepEqual(warnings, [
     "config.ini line 2: unknown option [Server] prt",
     "config.ini line 4: unknown option [Sever] port",

@@ -16,7 +16,7 @@ Deno.test("WorkBudget gives a share of the time, and a burst after a quiet time"
 });
 
 Deno.test("FailureCounter counts by address and minute, within its bounds", () => {
-  const counter = new FailureCounter(2);
+  const counter = new FailureCounter({ perMinute: 2, addresses: 10_000 });
   counter.add("192.0.2.1", 0);
   assert.ok(!counter.isOverLimit("192.0.2.1", 0));
   counter.add("192.0.2.1", 59);

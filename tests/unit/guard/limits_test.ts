@@ -4,7 +4,7 @@ import { BodyReader } from "../../../lib/guard/body.ts";
 import { LineLimit } from "../../../lib/guard/line_limit.ts";
 
 Deno.test("AddressBook.see() tells new addresses from remembered ones", () => {
-  const book = new AddressBook(300);
+  const book = new AddressBook({ ttlSeconds: 300, capacity: 1000 });
   assert.equal(book.see("192.0.2.1", 1000), true);
   assert.equal(book.see("192.0.2.1", 1000), false);
   assert.equal(book.see("192.0.2.1", 1300), false, "300 s after the last request");
@@ -13,7 +13,7 @@ Deno.test("AddressBook.see() tells new addresses from remembered ones", () => {
 });
 
 Deno.test("AddressBook.see() keeps a bounded number of addresses, the recently used ones", () => {
-  const book = new AddressBook(300, 2);
+  const book = new AddressBook({ ttlSeconds: 300, capacity: 2 });
   book.see("a", 1);
   book.see("b", 2);
   book.see("a", 3);
@@ -48,7 +48,7 @@ function endless(pull: (controller: ReadableStreamDefaultController<Uint8Array>)
 }
 
 Deno.test("BodyReader.read() reads bodies of declared and of unknown length", async () => {
-  const reader = new BodyReader();
+  const reader = new BodyReader({ maxBytes: 16_384, timeoutMs: 60_000 });
   assert.deepEqual(await reader.read(post("hällo", { "content-length": "6" })), {
     ok: true,
     text: "hällo",
@@ -87,7 +87,7 @@ Deno.test("BodyReader.read() gives up on a body that does not come", async () =>
 });
 
 Deno.test("BodyReader.read() survives a body that breaks off", async () => {
-  const reader = new BodyReader();
+  const reader = new BodyReader({ maxBytes: 16_384, timeoutMs: 60_000 });
   const broken = endless((controller) => controller.error(new Error("reset")));
   const result = await reader.read(post(broken.stream));
   assert.deepEqual(result, { ok: false, reason: "body broken off" });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ReplayGuard as Guard } from "../../../lib/guard/replay.ts";
+import { capacitiesFor, ReplayGuard as Guard } from "../../../lib/guard/replay.ts";
 
 /** Fingerprint of one nonce. */
 type Fingerprint = readonly [low: number, high: number];
@@ -29,7 +29,7 @@ class ReplayGuard extends Guard {
 const TIME = { nowSeconds: 1000, expiresAtSeconds: 1030 };
 
 Deno.test("ReplayGuard.admit() takes a request once", () => {
-  const guard = new ReplayGuard();
+  const guard = new ReplayGuard(capacitiesFor(500_000, 1_000_000));
   const first = request();
   assert.equal(guard.see(first, TIME), "fresh");
   assert.equal(guard.see(first, TIME), "seen");
@@ -37,7 +37,7 @@ Deno.test("ReplayGuard.admit() takes a request once", () => {
 });
 
 Deno.test("ReplayGuard.admit() refuses any single value of an accepted request, in any place", () => {
-  const guard = new ReplayGuard();
+  const guard = new ReplayGuard(capacitiesFor(500_000, 1_000_000));
   const known = request();
   guard.see(known, TIME);
   for (const value of [...known.window, known.entry]) {
@@ -51,7 +51,7 @@ Deno.test("ReplayGuard.admit() refuses any single value of an accepted request, 
 });
 
 Deno.test("ReplayGuard.admit() remembers nothing of a request that it refuses", () => {
-  const guard = new ReplayGuard();
+  const guard = new ReplayGuard(capacitiesFor(500_000, 1_000_000));
   const known = request();
   guard.see(known, TIME);
   const mixed = { window: [fresh(), fresh(), fresh()], entry: known.entry };
@@ -60,7 +60,7 @@ Deno.test("ReplayGuard.admit() remembers nothing of a request that it refuses", 
 });
 
 Deno.test("ReplayGuard.admit() remembers the window to its last second, entries beyond it", () => {
-  const guard = new ReplayGuard();
+  const guard = new ReplayGuard(capacitiesFor(500_000, 1_000_000));
   const known = request();
   guard.see(known, TIME);
   const replayed = (): RequestFingerprints => ({ window: known.window, entry: fresh() });
@@ -71,7 +71,7 @@ Deno.test("ReplayGuard.admit() remembers the window to its last second, entries 
 });
 
 Deno.test("ReplayGuard.admit() refuses replays when the clock jumps ahead and back", () => {
-  const guard = new ReplayGuard();
+  const guard = new ReplayGuard(capacitiesFor(500_000, 1_000_000));
   const known = request();
   guard.see(known, TIME);
   guard.see(request(), { nowSeconds: 5000, expiresAtSeconds: 5030 });

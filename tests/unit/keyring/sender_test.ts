@@ -23,8 +23,15 @@ function makeFinder(options: { failuresPerMinute?: number; budget?: WorkBudget }
   const keyring = new Keyring(box, server.privateKey);
   for (const { publicKey } of clients) keyring.addKey(publicKey);
   const search = new SenderSearch(keyring, options.budget ?? new WorkBudget(1));
-  const failures = new FailureCounter(options.failuresPerMinute ?? 1000);
-  return { keyring, search, finder: new SenderFinder({ box, keyring, search, failures }) };
+  const failures = new FailureCounter({
+    perMinute: options.failuresPerMinute ?? 1000,
+    addresses: 10_000,
+  });
+  return {
+    keyring,
+    search,
+    finder: new SenderFinder({ box, keyring, search, failures, maxAddresses: 10_000 }),
+  };
 }
 
 function sealAs(index: number): SealedRequest {

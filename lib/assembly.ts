@@ -1,0 +1,155 @@
+/**
+ * @module
+ * Puts the endpoint together from the settings: keyring, search, guards, answers. Starts nothing that
+ * listens.
+ */
+import type { Settings } from "./config/settings.ts";
+import { Box } from "./crypto/box.ts";
+import type { KeyPair } from "./crypto/keys.ts";
+import { NonceMark } from "./crypto/nonce_mark.ts";
+import type { FunctionRegistry } from "./functions/registry.ts";
+import { AddressBook } from "./guard/addresses.ts";
+import { BodyReader } from "./guard/body.ts";
+import { WorkBudget } from "./guard/budget.ts";
+import { FailureCounter } from "./guard/failures.ts";
+import { RequestGate } from "./guard/gate.ts";
+import type { ReplayJournal } from "./guard/journal.ts";
+import { RefusalClock } from "./guard/refusal_clock.ts";
+import { capacitiesFor, ReplayGuard } from "./guard/replay.ts";
+import { Answerer } from "./http/answer.ts";
+import { createEndpoint, type Endpoint } from "./http/endpoint.ts";
+import type { RequestLog } from "./http/request_log.ts";
+import { Keyring } from "./keyring/keyring.ts";
+import { LiveStore } from "./keyring/live_store.ts";
+import { SenderFinder } from "./keyring/sender.ts";
+import { SenderSearch } from "./keyring/search.ts";
+import { checkModes } from "./keyring/store_check.ts";
+import { checkServerPublicKey } from "./keyring/server_keys.ts";
+import type { StoreFault } from "./keyring/store_reader.ts";
+import { logger } from "./log.ts";
+import { Watch } from "./watch.ts";
+
+const log = logger("server");
+
+/** What an endpoint is made of. */
+export interface EndpointSources {
+  readonly settings: Settings;
+  readonly pair: KeyPair;
+  readonly registry: FunctionRegistry;
+  readonly requestLog: RequestLog;
+  readonly journal: ReplayJournal;
+}
+
+/** An endpoint, and the watch that keeps its keys as they are on disk. */
+export interface AssembledEndpoint {
+  readonly endpoint: Endpoint;
+  readonly watch: Watch;
+}
+
+/**
+ * Makes the endpoint; most keys are loaded in the background.
+ *
+ * @throws {StoreError} when the key store cannot be read.
+ */
+export async function assembleEndpoint(sources: EndpointSources): Promise<AssembledEndpoint> {
+  const { settings, pair, registry, requestLog, journal } = sources;
+  const box = await Box.load();
+  const keyring = new Keyring(box, pair.privateKey);
+  const search = new SenderSearch(keyring, new WorkBudget(settings.limits.searchPercent / 100));
+  const nonceMark = new NonceMark(box, pair.privateKey);
+  const watch = await followStore({ keyring, search, nonceMark, settings, pair });
+  const { limits } = settings;
+  const replayGuard = new ReplayGuard(
+    capacitiesFor(limits.rememberedRequests, limits.rememberedEntries),
+  );
+  const restored = journal.restore(replayGuard, Math.floor(Date.now() / 1000));
+  if (restored > 0) log.info("Requests remembered from before: {restored}", { restored });
+  const addresses = new AddressBook({
+    ttlSeconds: settings.ipAddressTtlSeconds,
+    capacity: limits.addresses,
+    onForgotten: () => requestLog.addressForgotten("were accepted"),
+  });
+  const answerer = new Answerer({
+    box,
+    keyring,
+    senders: new SenderFinder({
+      box,
+      keyring,
+      search,
+      failures: new FailureCounter({
+        perMinute: limits.failuresPerMinute,
+        addresses: limits.addresses,
+        onForgotten: () => requestLog.addressForgotten("failed"),
+      }),
+      maxAddresses: limits.addresses,
+    }),
+    nonceMark,
+    replayGuard,
+    fingerprintKey: journal.key,
+    registry,
+    requestTtlSeconds: settings.requestTtlSeconds,
+    events: {
+      onAuthenticated(address, nowSeconds): void {
+        if (addresses.see(address, nowSeconds)) requestLog.newAddress(address);
+      },
+      onCrowded: () => requestLog.crowded(),
+      onRemembered: (words, expiresAtSeconds) => journal.append(words, expiresAtSeconds),
+    },
+  });
+  const bodies = new BodyReader({
+    maxBytes: limits.bodyBytes,
+    timeoutMs: limits.bodyTimeoutSeconds * 1000,
+  });
+  const endpoint = createEndpoint({
+    answerer,
+    bodies,
+    gate: new RequestGate({ ...limits, makeRoom: () => bodies.giveUpSlowest() }),
+    refusalClock: new RefusalClock(),
+    proxy: settings.proxy,
+    onAnswered: (origin) => requestLog.answered(origin),
+    onRefused: (refused) => requestLog.refused(refused),
+  });
+  return { endpoint, watch };
+}
+
+interface StoreSources {
+  readonly keyring: Keyring;
+  readonly search: SenderSearch;
+  readonly nonceMark: NonceMark;
+  readonly settings: Settings;
+  readonly pair: KeyPair;
+}
+
+/** Loads the key store and follows its changes. */
+async function followStore(sources: StoreSources): Promise<Watch> {
+  const { keyring, search, nonceMark, settings: { store }, pair } = sources;
+  const mismatch = await checkServerPublicKey(store, pair.publicKey);
+  if (mismatch !== undefined) warnOfStore(mismatch);
+  for (const { what, remedy } of await checkModes(store)) {
+    log.warning("{what}: {remedy}", { what, remedy });
+  }
+  const live = new LiveStore({
+    keyring,
+    paths: store,
+    serverKey: pair.privateKey,
+    events: {
+      onFault: warnOfStore,
+      onLoading: () => void (search.isLoading = true),
+      onLoaded(): void {
+        search.isLoading = false;
+        log.info("Registered client keys: {keys}, secrets: {secrets}", {
+          keys: live.clientCount,
+          secrets: keyring.secretCount,
+        });
+      },
+      onServerKeys: (privateKeys) => nonceMark.useServerKeys(privateKeys),
+    },
+  });
+  await live.load();
+  const seen = await live.look();
+  return new Watch({ seen, look: () => live.look(), onChange: () => live.follow() });
+}
+
+function warnOfStore({ path, state }: StoreFault): void {
+  log.warning("{path}: {state}", { path, state });
+}

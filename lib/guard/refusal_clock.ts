@@ -1,0 +1,58 @@
+/**
+ * @module
+ * Refusals leave on the ticks of a clock, and not before a time that is enough for any of them: from
+ * outside, how long a refusal took says nothing about its reason. The ticks are set by when requests
+ * arrive after a pause, never by when one was refused.
+ */
+
+/** Time between two ticks. */
+const TICK_MS = 10;
+/** Ticks from the one before a request's arrival to the one with its refusal: after 20 to 30 ms. */
+const HOLD_TICKS = 3;
+/** Ticks without a request after which the clock stops, to let the machine sleep: 10 s. */
+const IDLE_TICKS = 1000;
+
+/** Holds refusals back. */
+export class RefusalClock {
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #tick = 0;
+  #lastBegun = 0;
+  readonly #held = new Map<number, (() => void)[]>();
+
+  /** Notes that a request arrived. @returns what {@link hold} takes. */
+  begin(): number {
+    this.#run();
+    return this.#lastBegun = this.#tick;
+  }
+
+  /** Resolves when the refusal of a request may leave. */
+  hold(begun: number): Promise<void> {
+    // A body may take longer to come than the clock runs without a request.
+    this.#run();
+    const due = Math.max(begun + HOLD_TICKS, this.#tick + 1);
+    return new Promise((resolve) => {
+      const held = this.#held.get(due);
+      if (held === undefined) this.#held.set(due, [resolve]);
+      else held.push(resolve);
+    });
+  }
+
+  /** Stops the clock and lets everything go. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    for (const held of this.#held.values()) held.forEach((release) => release());
+    this.#held.clear();
+  }
+
+  #run(): void {
+    this.#timer ??= setInterval(() => this.#onTick(), TICK_MS);
+  }
+
+  #onTick(): void {
+    const held = this.#held.get(++this.#tick);
+    this.#held.delete(this.#tick);
+    held?.forEach((release) => release());
+    if (this.#held.size === 0 && this.#tick - this.#lastBegun > IDLE_TICKS) this.close();
+  }
+}

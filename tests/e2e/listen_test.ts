@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { msp, run, ServerProcess, TempFolder } from "../program.ts";
+import { callServer, registerClient } from "../registered.ts";
+
+/** Makes an authority, and certificates of it for 127.0.0.1. */
+class Authority {
+  private constructor(readonly folder: TempFolder) {}
+
+  static async make(folder: TempFolder): Promise<Authority> {
+    const authority = new Authority(folder);
+    await authority.#openssl(
+      "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes " +
+        "-keyout ca.key -out ca.pem -days 2 -subj /CN=authority",
+    );
+    await folder.write("names", "subjectAltName=IP:127.0.0.1\n");
+    return authority;
+  }
+
+  /** Writes NAME.pem and NAME.key, each replaced by rename as certificate tools do. */
+  async issue(name: string, commonName: string): Promise<void> {
+    await this.#openssl(
+      "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes " +
+        `-keyout new.key -out new.csr -subj /CN=${commonName}`,
+    );
+    await this.#openssl(
+      "x509 -req -in new.csr -CA ca.pem -CAkey ca.key -CAcreateserial " +
+        "-out new.pem -days 2 -extfile names",
+    );
+    await Deno.rename(this.folder.join("new.key"), this.folder.join(`${name}.key`));
+    await Deno.rename(this.folder.join("new.pem"), this.folder.join(`${name}.pem`));
+  }
+
+  /** The name in the certificate that a server shows. */
+  async shown(port: number): Promise<string> {
+    const line = `openssl s_client -connect 127.0.0.1:${port} </dev/null 2>/dev/null | ` +
+      "openssl x509 -noout -subject";
+    return (await run(["bash", "-c", line], { cwd: this.folder.path })).out.trim();
+  }
+
+  async #openssl(line: string): Promise<void> {
+    const { code, err } = await run(["openssl", ...line.split(" ")], { cwd: this.folder.path });
+    assert.equal(code, 0, err);
+  }
+}
+
+Deno.test("TLS: the server answers, takes a new certificate without restart, and keeps it when the next one is broken", async () => {
+  await using folder = await TempFolder.make();
+  await registerClient(folder);
+  const authority = await Authority.make(folder);
+  await authority.issue("server-tls", "first");
+  await folder.write(
+    "config/config.ini",
+    "[Server]\nCertFile=server-tls.pem\nKeyFile=server-tls.key\n",
+  );
+  await using server = await ServerProcess.start({ cwd: folder.path });
+  assert.match(server.url, /^https:\/\/127\.0\.0\.1:\d+\/v1$/);
+  const call = ["call", server.url, "time_test", "--ca", "ca.pem"];
+  const { out, err } = await msp(call, { cwd: folder.path });
+  assert.match(out, /^It is currently/, err);
+  assert.match(await authority.shown(server.port), /CN ?= ?first/);
+
+  // Calls go on all the while, each on a connection of its own.
+  let isChanging = true;
+  const calls = (async () => {
+    const failures = [];
+    while (isChanging) {
+      const outcome = await msp(call, { cwd: folder.path });
+      if (outcome.code !== 0) failures.push(outcome.err);
+    }
+    return failures;
+  })();
+  await authority.issue("server-tls", "second");
+  await server.waitForLog(/Certificate in use: server-tls\.pem/);
+  assert.match(await authority.shown(server.port), /CN ?= ?second/);
+  await folder.write("server-tls.key", await folder.read("ca.key"));
+  await server.waitForLog(
+    /KeyFile is not the key of CertFile; the certificate before stays in use/,
+  );
+  await folder.write("server-tls.pem", "half written");
+  await server.waitForLog(/Cannot use server-tls\.pem: no CERTIFICATE in PEM; the certificate/);
+  isChanging = false;
+  assert.deepEqual(await calls, []);
+  assert.match(await authority.shown(server.port), /CN ?= ?second/);
+});
+
+Deno.test("TLS: a pair that cannot be used stops the start with one clear error", async () => {
+  await using folder = await TempFolder.make();
+  const authority = await Authority.make(folder);
+  await authority.issue("a", "a");
+  await authority.issue("b", "b");
+  const serve = async (cert: string, key: string): Promise<string> => {
+    await folder.write("config/config.ini", `[Server]\nCertFile=${cert}\nKeyFile=${key}\n`);
+    const { code, err } = await msp(["serve"], { cwd: folder.path });
+    assert.equal(code, 1);
+    return err;
+  };
+  assert.match(await serve("a.pem", "b.key"), /error: .*KeyFile is not the key of CertFile\n/);
+  assert.match(await serve("a.pem", "none.key"), /error: Cannot read none\.key: not found\n/);
+  assert.match(await serve("a.key", "a.key"), /error: Cannot use a\.key: no CERTIFICATE in PEM\n/);
+});
+
+Deno.test("TLS: a port that another server listens on is refused", async () => {
+  await using folder = await TempFolder.make();
+  await (await Authority.make(folder)).issue("a", "a");
+  await folder.write("config/config.ini", "[Server]\nCertFile=a.pem\nKeyFile=a.key\n");
+  await using server = await ServerProcess.start({ cwd: folder.path });
+  const args = ["serve", "--host", "127.0.0.1", "--port", String(server.port)];
+  const { code, err } = await msp(args, { cwd: folder.path });
+  assert.equal(code, 1);
+  assert.match(err, /error: Cannot listen on 127\.0\.0\.1:\d+: Address already in use/);
+});
+
+Deno.test("a Unix socket has its mode, serves, is replaced when it was left behind, and is gone after a stop", async () => {
+  await using folder = await TempFolder.make();
+  const client = await registerClient(folder);
+  await folder.write("config/config.ini", "[Server]\nSocket=msp.sock\nSocketMode=600\n");
+  const start = (): Promise<ServerProcess> => ServerProcess.startListening({ cwd: folder.path });
+  const call = async (): Promise<string | number> => {
+    using http = Deno.createHttpClient({
+      proxy: { transport: "unix", path: folder.join("msp.sock") },
+    });
+    return await callServer("http://localhost/v1", client, "time_test", {}, http);
+  };
+  {
+    await using server = await start();
+    assert.match(server.out, /listening on msp\.sock\)/);
+    assert.equal(await folder.mode("msp.sock"), "600");
+    assert.match(String(await call()), /^It is currently/);
+    const second = await msp(["serve"], { cwd: folder.path });
+    assert.match(second.err, /error: Cannot listen on msp\.sock: another program listens there\n/);
+    server.signal("SIGKILL");
+    await server.status();
+  }
+  assert.equal((await folder.names()).includes("msp.sock"), true, "left behind");
+  {
+    await using server = await start();
+    assert.match(String(await call()), /^It is currently/);
+    assert.equal(await server.stop(), 0);
+  }
+  assert.equal((await folder.names()).includes("msp.sock"), false, "removed");
+  await folder.write("msp.sock", "no socket");
+  const { err } = await msp(["serve"], { cwd: folder.path });
+  assert.match(err, /error: Cannot listen on msp\.sock: what is there is no socket\n/);
+  assert.equal(await folder.read("msp.sock"), "no socket");
+});
