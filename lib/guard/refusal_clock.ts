@@ -14,7 +14,9 @@ const IDLE_TICKS = 1000;
 
 /** Holds refusals back. */
 export class RefusalClock {
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When tick 0 was, by `performance.now()`. */
+  #origin = 0;
   #tick = 0;
   #lastBegun = 0;
   readonly #held = new Map<number, (() => void)[]>();
@@ -37,22 +39,29 @@ export class RefusalClock {
     });
   }
 
-  /** Stops the clock and lets everything go. */
-  close(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-    for (const held of this.#held.values()) held.forEach((release) => release());
-    this.#held.clear();
-  }
-
   #run(): void {
-    this.#timer ??= setInterval(() => this.#onTick(), TICK_MS);
+    if (this.#timer !== undefined) return;
+    this.#origin = performance.now() - this.#tick * TICK_MS;
+    this.#wait();
   }
 
-  #onTick(): void {
-    const held = this.#held.get(++this.#tick);
-    this.#held.delete(this.#tick);
-    held?.forEach((release) => release());
-    if (this.#held.size === 0 && this.#tick - this.#lastBegun > IDLE_TICKS) this.close();
+  /**
+   * Waits for the next tick as it was set at the beginning: an interval would move with the work that
+   * came between two ticks, and show how long it took.
+   */
+  #wait(): void {
+    const nextMs = this.#origin + (this.#tick + 1) * TICK_MS - performance.now();
+    this.#timer = setTimeout(() => this.#onTime(), Math.max(0, nextMs));
+  }
+
+  #onTime(): void {
+    const now = Math.floor((performance.now() - this.#origin) / TICK_MS);
+    while (this.#tick < now) {
+      const held = this.#held.get(++this.#tick);
+      this.#held.delete(this.#tick);
+      held?.forEach((release) => release());
+    }
+    if (this.#held.size > 0 || this.#tick - this.#lastBegun <= IDLE_TICKS) this.#wait();
+    else this.#timer = undefined;
   }
 }

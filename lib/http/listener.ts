@@ -3,6 +3,7 @@
  * The listening socket: `Deno.serve`, its life and its end. What is answered is up to the endpoint.
  */
 import { ConfigError, reasonOf } from "../errors.ts";
+import { removeIfThere } from "../files.ts";
 import { logger } from "../log.ts";
 import { type Endpoint, ENDPOINT_PATH } from "./endpoint.ts";
 import { removeStaleSocket } from "./socket_file.ts";
@@ -112,6 +113,8 @@ export class Listener {
       });
     });
     timers.forEach(clearTimeout);
+    // Deno 2.4.2 leaves it there.
+    if (this.#address.socket !== undefined) await removeIfThere(this.#address.socket.path);
   }
 
   #handle(request: Request, peerAddress: string): Promise<Response> {
@@ -157,10 +160,14 @@ export class Listener {
     );
   }
 
-  /** A port that may be shared does not tell that somebody else listens on it. */
+  /**
+   * A port that may be shared does not tell that somebody else listens on it; and Deno 2.4.2 does not tell
+   * which free one it took for TLS.
+   */
   #probe(): void {
     try {
-      Deno.listen({ hostname: this.#address.host, port: this.#port }).close();
+      using probe = Deno.listen({ hostname: this.#address.host, port: this.#port });
+      this.#port = probe.addr.port;
     } catch (error) {
       throw this.#failure(error);
     }
