@@ -44,7 +44,7 @@ Deno.test("the register keeps digests, migrate-secrets and rotate-secrets work w
   assert.match(await mspOk(["migrate-secrets"], options), /^Replaced 1 secret /);
   assert.ok(!(await folder.read("sec/clients.dev")).includes(client.secretHex));
   server.signal("SIGHUP");
-  await server.waitForLog(/Looking at key store and modules/);
+  await server.waitForLog(/Looking at key store, modules and certificate/);
   assert.ok(isAnswer(await callServer(server.url, client, "time_test")));
   const [secret] = JSON.parse(await mspOk(["rotate-secrets", "--yes", "--json"], options));
   const renewed = { ...client, secretHex: secret };

@@ -1,47 +1,7 @@
 import assert from "node:assert/strict";
-import { msp, run, ServerProcess, TempFolder } from "../program.ts";
+import { Authority } from "../authority.ts";
+import { msp, ServerProcess, TempFolder } from "../program.ts";
 import { callServer, registerClient } from "../registered.ts";
-
-/** Makes an authority, and certificates of it for 127.0.0.1. */
-class Authority {
-  private constructor(readonly folder: TempFolder) {}
-
-  static async make(folder: TempFolder): Promise<Authority> {
-    const authority = new Authority(folder);
-    await authority.#openssl(
-      "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes " +
-        "-keyout ca.key -out ca.pem -days 2 -subj /CN=authority",
-    );
-    await folder.write("names", "subjectAltName=IP:127.0.0.1\n");
-    return authority;
-  }
-
-  /** Writes NAME.pem and NAME.key, each replaced by rename as certificate tools do. */
-  async issue(name: string, commonName: string): Promise<void> {
-    await this.#openssl(
-      "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes " +
-        `-keyout new.key -out new.csr -subj /CN=${commonName}`,
-    );
-    await this.#openssl(
-      "x509 -req -in new.csr -CA ca.pem -CAkey ca.key -CAcreateserial " +
-        "-out new.pem -days 2 -extfile names",
-    );
-    await Deno.rename(this.folder.join("new.key"), this.folder.join(`${name}.key`));
-    await Deno.rename(this.folder.join("new.pem"), this.folder.join(`${name}.pem`));
-  }
-
-  /** The name in the certificate that a server shows. */
-  async shown(port: number): Promise<string> {
-    const line = `openssl s_client -connect 127.0.0.1:${port} </dev/null 2>/dev/null | ` +
-      "openssl x509 -noout -subject";
-    return (await run(["bash", "-c", line], { cwd: this.folder.path })).out.trim();
-  }
-
-  async #openssl(line: string): Promise<void> {
-    const { code, err } = await run(["openssl", ...line.split(" ")], { cwd: this.folder.path });
-    assert.equal(code, 0, err);
-  }
-}
 
 Deno.test("TLS: the server answers, takes a new certificate without restart, and keeps it when the next one is broken", async () => {
   await using folder = await TempFolder.make();

@@ -1,0 +1,282 @@
+/**
+ * What may happen to a machine: commands that are killed, a full disk, a read-only folder, a clock that
+ * jumps. Nothing that was acknowledged is lost, nothing is half written, the next command works.
+ */
+import assert from "node:assert/strict";
+import { hashedLine, parseRegisterLine } from "../../lib/keyring/register.ts";
+import { formatKey, type SecretHex } from "../../lib/crypto/keys.ts";
+import { generateKeyPair } from "../../lib/crypto/nacl.ts";
+import { sealRequest } from "../endpoint.ts";
+import { IS_COMPILED, msp, mspOk, PROGRAM, run, ServerProcess, TempFolder } from "../program.ts";
+import { callServer, postTo, registerClient } from "../registered.ts";
+
+/** A repeatable source of randomness (mulberry32), so that a failure can be repeated by its seed. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** What is in a key store; fails on anything that is half written. */
+async function readStore(folder: TempFolder): Promise<{ keys: Set<string>; secrets: number }> {
+  const keys = new Set<string>();
+  for (const name of await folder.names("sec")) {
+    if (!/^client_.*\.pub$/.test(name)) continue;
+    const text = await folder.read(`sec/${name}`);
+    assert.match(text, /^[A-Za-z0-9+/]{43}=$/, `sec/${name} is half written`);
+    keys.add(text);
+  }
+  const register = await folder.read("sec/clients.dev");
+  assert.ok(register === "" || register.endsWith("\n"), "the register is half written");
+  const lines = register.split("\n").slice(0, -1);
+  for (const line of lines) assert.ok(parseRegisterLine(line), "a line is half written");
+  assert.match(await folder.read("sec/server.key"), /^[A-Za-z0-9+/]{43}=\s*$/);
+  return { keys, secrets: new Set(lines).size };
+}
+
+/** The executable starts faster, and takes the full number. */
+const KILLS = IS_COMPILED ? 500 : 100;
+
+Deno.test(`kill -9 at random points of ${KILLS} commands: nothing acknowledged is lost, nothing half written`, async () => {
+  await using folder = await TempFolder.make();
+  const options = { cwd: folder.path };
+  await registerClient(folder);
+  const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+  const random = randomFrom(seed);
+  const before = performance.now();
+  await mspOk(["listclients"], options);
+  const usualMs = performance.now() - before;
+  /** Keys that the store must hold, and those that it may. */
+  let certain = (await readStore(folder)).keys;
+  let kills = 0;
+  for (let i = 0; i < KILLS; i++) {
+    const [first] = certain;
+    const roll = random();
+    const key = formatKey(generateKeyPair().publicKey);
+    const args = roll < 0.6 || first === undefined
+      ? ["appendclient", key]
+      : roll < 0.8
+      ? ["removeclient", first, "--yes"]
+      : roll < 0.95
+      ? ["rotate-secrets", "--yes"]
+      : ["purgeclients", "--yes"];
+    const process = new Deno.Command(PROGRAM[0] ?? "", {
+      args: [...PROGRAM.slice(1), ...args],
+      cwd: folder.path,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const timer = setTimeout(() => {
+      try {
+        process.kill("SIGKILL");
+      } catch {
+        // It was faster.
+      }
+    }, usualMs * (0.3 + random()));
+    const { success, signal, stdout } = await process.output();
+    clearTimeout(timer);
+    if (signal === "SIGKILL") kills++;
+    const note = `seed ${seed}, operation ${i} (${args[0]})`;
+    const { keys } = await readStore(folder);
+    const mayGo = args[0] === "purgeclients"
+      ? certain
+      : new Set(args[0] === "removeclient" ? [first] : []);
+    for (const each of certain) {
+      assert.ok(keys.has(each) || mayGo.has(each), `${note}: a client is lost`);
+    }
+    if (args[0] === "appendclient") {
+      // Whatever was printed counts, also when the kill came right after it.
+      const secret = /Secret: ([0-9a-f]{128})/.exec(new TextDecoder().decode(stdout))?.[1];
+      if (success || secret !== undefined) assert.ok(keys.has(key), `${note}: not there`);
+      const line = secret === undefined ? "" : hashedLine(secret as SecretHex);
+      assert.ok((await folder.read("sec/clients.dev")).includes(line), `${note}: no secret`);
+    }
+    if (success) {
+      for (const each of mayGo) assert.ok(!keys.has(each ?? ""), `${note}: still there`);
+    }
+    certain = keys;
+  }
+  assert.ok(kills > KILLS / 5, `only ${kills} commands were killed`);
+  await registerClient(folder, "last");
+  const findings = JSON.parse((await msp(["doctor", "--json"], options)).out);
+  const wrong = findings.filter(({ level, what }: { level: string; what: string }) =>
+    level === "wrong" && !/secrets fewer than keys|modules\.ini/.test(what)
+  );
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("20 commands at once of every kind leave a store that is whole, and all that were added", async () => {
+  await using folder = await TempFolder.make();
+  const options = { cwd: folder.path };
+  await registerClient(folder);
+  const keys = Array.from({ length: 14 }, () => formatKey(generateKeyPair().publicKey));
+  const outcomes = await Promise.all([
+    ...keys.map((key) => msp(["appendclient", key], options)),
+    ...Array.from({ length: 2 }, () => msp(["rotate-secrets", "--yes"], options)),
+    ...Array.from({ length: 2 }, () => msp(["migrate-secrets"], options)),
+    msp(["listclients", "--json"], options),
+    msp(["removeclient", "1", "--yes"], options),
+  ]);
+  for (const { code, err } of outcomes) assert.equal(code, 0, err);
+  const store = await readStore(folder);
+  assert.deepEqual([...store.keys].toSorted(), keys.toSorted());
+});
+
+/** Whether file systems can be mounted here: as root, outside of a container. */
+const MAY_MOUNT = await (async () => {
+  await using folder = await TempFolder.make();
+  const { code } = await run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder.path], {
+    cwd: "/",
+  }).catch(() => ({ code: 1 }));
+  if (code === 0) await run(["umount", folder.path], { cwd: "/" });
+  return code === 0;
+})();
+
+/** A small file system in place of a folder. */
+class SmallDisk {
+  private constructor(readonly path: string) {}
+
+  static async mount(path: string, kilobytes: number): Promise<SmallDisk> {
+    await Deno.mkdir(path, { recursive: true });
+    const options = `size=${kilobytes}k,mode=755`;
+    const { code, err } = await run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], {
+      cwd: "/",
+    });
+    assert.equal(code, 0, err);
+    return new SmallDisk(path);
+  }
+
+  async remount(mode: "ro" | "rw"): Promise<void> {
+    await run(["mount", "-o", `remount,${mode}`, this.path], { cwd: "/" });
+  }
+
+  /** Takes all the room that is left. */
+  async fill(): Promise<void> {
+    await run(["dd", "if=/dev/zero", `of=${this.path}/filler`, "bs=1k"], { cwd: "/" });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await run(["umount", "-l", this.path], { cwd: "/" });
+  }
+}
+
+const mounting = MAY_MOUNT ? "" : " (skipped: no file system can be mounted here)";
+
+Deno.test({
+  name: `a full disk: commands say so and change nothing, the server serves on${mounting}`,
+  ignore: !MAY_MOUNT,
+  async fn() {
+    await using folder = await TempFolder.make();
+    await using disk = await SmallDisk.mount(folder.join("sec"), 64);
+    await using logDisk = await SmallDisk.mount(folder.join("log"), 64);
+    const options = { cwd: folder.path };
+    const client = await registerClient(folder);
+    await using server = await ServerProcess.start(options);
+    assert.match(String(await callServer(server.url, client, "time_test")), /^It is/);
+    await disk.fill();
+    await logDisk.fill();
+    const before = await readStore(folder);
+    const key = formatKey(generateKeyPair().publicKey);
+    for (
+      const args of [["appendclient", key], ["rotate-secrets", "--yes"], [
+        "rotate-server-key",
+        "--yes",
+      ]]
+    ) {
+      const { code, err, out } = await msp(args, options);
+      assert.equal(code, 1, args[0]);
+      assert.match(err, /^msp: error: Cannot [^\n]*No space left on device[^\n]*\n/);
+      assert.equal(out, "");
+    }
+    assert.deepEqual(await readStore(folder), before);
+    assert.deepEqual((await folder.names("sec")).filter((name) => name.endsWith(".tmp")), []);
+    // The journal fills the page that it has, then it says that it cannot go on.
+    for (let i = 0; i < 200; i++) {
+      assert.match(String(await callServer(server.url, client, "time_test")), /^It is/);
+    }
+    await server.waitForLog(/Cannot write replay\.journal: No space left on device/);
+    await Deno.remove(folder.join("sec/filler"));
+    await registerClient(folder, "later");
+  },
+});
+
+Deno.test({
+  name: `a read-only key store: commands say so, the server starts and serves${mounting}`,
+  ignore: !MAY_MOUNT,
+  async fn() {
+    await using folder = await TempFolder.make();
+    await using disk = await SmallDisk.mount(folder.join("sec"), 64);
+    const options = { cwd: folder.path };
+    const client = await registerClient(folder);
+    await disk.remount("ro");
+    const key = formatKey(generateKeyPair().publicKey);
+    const commands = [
+      ["appendclient", key],
+      ["removeclient", "1", "--yes"],
+      ["purgeclients", "--yes"],
+      ["rotate-secrets", "--yes"],
+      ["migrate-secrets"],
+      ["rotate-server-key", "--yes"],
+    ];
+    for (const args of commands) {
+      const { code, err, out } = await msp(args, options);
+      assert.equal(code, 1, args[0]);
+      assert.match(err, /^msp: error: Cannot [^\n]*Read-only file system[^\n]*\n/);
+      assert.equal(out, "");
+    }
+    await using server = await ServerProcess.start(options);
+    assert.match(String(await callServer(server.url, client, "time_test")), /^It is/);
+    assert.equal((await msp(["listclients"], options)).code, 0);
+  },
+});
+
+const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+const hasFaketime = await Deno.stat(FAKETIME).then(() => true, () => false);
+
+Deno.test({
+  name: "a clock that jumps an hour ahead and back lets nothing in twice, and goes on" +
+    (hasFaketime ? "" : " (skipped: faketime is not installed)"),
+  ignore: !hasFaketime,
+  async fn() {
+    await using folder = await TempFolder.make();
+    const client = await registerClient(folder);
+    await folder.write("clock", "+0");
+    const env = {
+      LD_PRELOAD: FAKETIME,
+      FAKETIME_TIMESTAMP_FILE: folder.join("clock"),
+      FAKETIME_NO_CACHE: "1",
+      FAKETIME_DONT_FAKE_MONOTONIC: "1",
+    };
+    await using server = await ServerProcess.start({ cwd: folder.path, env });
+    const send = async (body: string): Promise<number> => {
+      const response = await postTo(server.url, body);
+      await response.body?.cancel();
+      return response.status;
+    };
+    const at = (offsetSeconds: number): string => {
+      const now = Math.floor(Date.now() / 1000) + offsetSeconds;
+      return JSON.stringify(sealRequest(client, "time_test", now));
+    };
+    const accepted = at(0);
+    assert.equal(await send(accepted), 200);
+    for (const [jump, offset] of [["+3600", 3600], ["-3600", -3600], ["+0", 0]] as const) {
+      await folder.write("clock", jump);
+      assert.equal(await send(accepted), 401, `the same request after ${jump}`);
+      assert.equal(await send(at(offset)), 200, `a request with the server's time after ${jump}`);
+      if (offset !== 0) assert.equal(await send(at(0)), 401, `one without after ${jump}`);
+    }
+    // Captured while the clock was ahead, and sent when it is right there again.
+    const ahead = at(3600);
+    await folder.write("clock", "+3600");
+    assert.equal(await send(ahead), 200);
+    await folder.write("clock", "+0");
+    assert.equal(await send(ahead), 401);
+    await folder.write("clock", "+3600");
+    assert.equal(await send(ahead), 401);
+  },
+});
