@@ -142,7 +142,8 @@ for (const { name, prepare } of PROXIES) {
         const large = await run([...curl, ...json, "-d", "x".repeat(70_000), url], {
           cwd: folder.path,
         });
-        assert.match(large.out, /HTTP\/[\d.]+ (?:413|401|502) /);
+        // A refusal, or nothing when the connection ends before it is read.
+        assert.match(large.out, /^$|HTTP\/[\d.]+ (?:413|401|502) /);
         // What the platform would leave open for ever.
         const ca = await folder.read("ca.pem");
         const refusals = server.err.match(/Refused/g)?.length;
