@@ -3,7 +3,7 @@
  * modules.ini → which function comes from which module, what it may touch and what it may take. A
  * wrong entry costs only its own function.
  */
-import { type IniOption, readIni } from "./ini.ts";
+import { type IniFile, type IniOption, readIni } from "./ini.ts";
 import { type Kind, listOf, oneOf, PATH, wholeNumber } from "./kinds.ts";
 import { MAX_HEAP } from "./options.ts";
 
@@ -47,6 +47,8 @@ export interface ModulesResult {
   readonly entries: readonly FunctionConfig[];
   readonly faults: readonly FunctionConfigFault[];
   readonly warnings: readonly string[];
+  /** Whether every line could be read: the file is not half written. */
+  readonly isWhole: boolean;
 }
 
 /** An option of a function's section. */
@@ -102,7 +104,11 @@ export const FUNCTION_OPTIONS = {
  * @throws {ConfigError} when the file cannot be read.
  */
 export async function readModules(path: string): Promise<ModulesResult> {
-  const { options, faults: lineFaults } = await readIni(path);
+  return modulesFrom(await readIni(path), path);
+}
+
+/** Functions from the content of a file; `path` is for messages. */
+export function modulesFrom({ options, faults: lineFaults }: IniFile, path: string): ModulesResult {
   const warnings = lineFaults.map(({ line, state }) => `${path}: line ${line} ${state}; skipped`);
   const named = options.filter(({ section }) => section === SECTION)
     .filter((each) => {
@@ -126,7 +132,7 @@ export async function readModules(path: string): Promise<ModulesResult> {
     if (result.fault === undefined) entries.push(result.config);
     else faults.push({ functionName: name, state: `${path}: ${result.fault}` });
   }
-  return { entries, faults, warnings };
+  return { entries, faults, warnings, isWhole: lineFaults.length === 0 };
 }
 
 function nameWarning({ name, value }: IniOption): string | undefined {

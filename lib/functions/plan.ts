@@ -34,8 +34,10 @@ const MAX_ENTRIES = 10_000;
  */
 export async function planFunctions(
   sources: PlanSources,
-): Promise<FunctionPlans & { warnings: readonly string[] }> {
-  const { entries, faults: configFaults, warnings } = await readModules(sources.modulesConfig);
+): Promise<FunctionPlans & { warnings: readonly string[]; isWhole: boolean }> {
+  const { entries, faults: configFaults, warnings, isWhole } = await readModules(
+    sources.modulesConfig,
+  );
   const faults: PlanFault[] = configFaults.map(({ functionName, state }) => ({
     functionName,
     message: `Cannot load function ${functionName}: ${state}`,
@@ -53,7 +55,7 @@ export async function planFunctions(
       });
     }
   }
-  return { plans, faults, warnings };
+  return { plans, faults, warnings, isWhole };
 }
 
 async function planFunction(config: FunctionConfig, sources: PlanSources): Promise<FunctionPlan> {

@@ -36,6 +36,7 @@ export class FunctionService {
   readonly registry: FunctionRegistry;
   readonly #sources: PlanSources;
   #watch: Watch | undefined;
+  #isLoaded = false;
 
   constructor(sources: FunctionSources) {
     const { config, modulesConfig, modules, settings, isHeld } = sources;
@@ -94,11 +95,17 @@ export class FunctionService {
    * Reads modules.ini and serves what it names from now on.
    *
    * @returns what was odd about modules.ini.
-   * @throws {ConfigError} when it cannot be read; then everything goes on as before.
+   * @throws {ConfigError} when it cannot be read, or not every line of a later version; then everything
+   * goes on as before.
    */
   async load(): Promise<readonly string[]> {
-    const { warnings, ...plans } = await planFunctions(this.#sources);
+    const { warnings, isWhole, ...plans } = await planFunctions(this.#sources);
     for (const warning of warnings) log.warning("{warning}", { warning });
+    // At the start there is nothing better than what can be read of it.
+    if (!isWhole && this.#isLoaded) {
+      throw new ConfigError(`Cannot read ${this.#sources.modulesConfig}: it may be half written`);
+    }
+    this.#isLoaded = true;
     this.registry.apply(plans);
     return warnings;
   }

@@ -9,6 +9,7 @@ async function read(text: string): ReturnType<typeof readModules> {
   const result = await readModules(folder.join("modules.ini"));
   const strip = (line: string): string => line.replace(folder.path, "");
   return {
+    ...result,
     entries: result.entries,
     faults: result.faults.map(({ functionName, state }) => ({ functionName, state: strip(state) })),
     warnings: result.warnings.map(strip),
