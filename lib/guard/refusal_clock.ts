@@ -39,6 +39,12 @@ export class RefusalClock {
     });
   }
 
+  /** Stops the clock; what is held stays so. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
   #run(): void {
     if (this.#timer !== undefined) return;
     this.#origin = performance.now() - this.#tick * TICK_MS;

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { RequestGate } from "../../../lib/guard/gate.ts";
+import { RefusalClock } from "../../../lib/guard/refusal_clock.ts";
+
+Deno.test("RequestGate.enter() counts each address, IPv6 by its network", () => {
+  const gate = new RequestGate({ requests: 100, requestsPerAddress: 2, makeRoom: () => false });
+  const refusal = "too many requests of this address at once";
+  assert.equal(gate.enter("2001:db8::1"), undefined);
+  assert.equal(gate.enter("2001:db8::2"), undefined);
+  assert.equal(gate.enter("2001:db8::3"), refusal);
+  assert.equal(gate.enter("2001:db8:0:1::1"), undefined);
+  assert.equal(gate.enter("192.0.2.1"), undefined);
+  gate.leave("2001:db8::1");
+  assert.equal(gate.enter("2001:db8::3"), undefined);
+  assert.equal(gate.enter("2001:db8::3"), refusal);
+});
+
+Deno.test("RequestGate.enter() asks for room when all places are taken", () => {
+  let isThereRoom = true;
+  const gate = new RequestGate({
+    requests: 1,
+    requestsPerAddress: 100,
+    makeRoom: () => isThereRoom,
+  });
+  assert.equal(gate.enter("192.0.2.1"), undefined);
+  assert.equal(gate.enter("192.0.2.2"), undefined);
+  isThereRoom = false;
+  assert.equal(gate.enter("192.0.2.3"), "too many requests at once");
+  gate.leave("192.0.2.1");
+  gate.leave("192.0.2.2");
+  assert.equal(gate.enter("192.0.2.3"), undefined);
+});
+
+Deno.test("RefusalClock.hold() lets requests of one moment go together, whenever they were refused", async () => {
+  const clock = new RefusalClock();
+  const start = performance.now();
+  const begun = clock.begin();
+  const times: number[] = [];
+  const release = async (): Promise<void> => {
+    await clock.hold(begun);
+    times.push(performance.now() - start);
+  };
+  const early = release();
+  // What takes longer to be refused is work that holds the event loop.
+  while (performance.now() - start < 8);
+  await Promise.all([early, release()]);
+  const [first = 0, second = 0] = times;
+  assert.ok(first >= 20, `${first} ms`);
+  assert.ok(second - first < 1, `${second - first} ms apart`);
+  clock.close();
+});
+
+Deno.test("RefusalClock.hold() lets go what comes late, at the next tick", async () => {
+  const clock = new RefusalClock();
+  const begun = clock.begin();
+  await clock.hold(begun);
+  const start = performance.now();
+  await clock.hold(begun);
+  assert.ok(performance.now() - start < 500);
+  clock.close();
+});
