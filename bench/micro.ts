@@ -8,6 +8,8 @@ import { Box, type SharedKey } from "../lib/crypto/box.ts";
 import type { PublicKey } from "../lib/crypto/keys.ts";
 import { generateKeyPair } from "../lib/crypto/nacl.ts";
 import { WorkBudget } from "../lib/guard/budget.ts";
+import { ReplayJournal } from "../lib/guard/journal.ts";
+import { FINGERPRINT_WORDS } from "../lib/guard/replay.ts";
 import { Keyring } from "../lib/keyring/keyring.ts";
 import { SenderSearch } from "../lib/keyring/search.ts";
 import { median, microseconds } from "./statistics.ts";
@@ -56,12 +58,31 @@ export async function runMicro(): Promise<Record<string, number>> {
   for (let i = 0; i < 10_000; i++) {
     keyring.addKey(crypto.getRandomValues(new Uint8Array(32)) as PublicKey);
   }
+  const folder = await Deno.makeTempDir({ prefix: "msp-journal-" });
+  const journal = new ReplayJournal(folder, {
+    recordsPerFile: 500_000,
+    onFailure: (reason) => {
+      throw new Error(reason);
+    },
+  });
+  const words = new Uint32Array(FINGERPRINT_WORDS);
+  const remember = (each: number, i: number): void => {
+    journal.append(words, 0);
+    if (i % each === 0) journal.flush();
+  };
+  const journalFigures = {
+    "remember a request on disk, alone": microseconds((i) => remember(1, i), 5000),
+    "remember a request on disk, 16 in a turn": microseconds((i) => remember(16, i), 20_000),
+  };
+  journal.close();
+  await Deno.remove(folder, { recursive: true });
   const trials = (): void => void keyring.findInSlots(stranger, 0, keyring.slotCount);
   return {
     "open the four values": microseconds(() => void box.openAll(key, values), 20_000),
     "open the four values, tweetnacl": microseconds(() => {
       for (const each of values) nacl.box.open.after(each.subarray(24), nonce, naclKey);
     }, 1000),
+    ...journalFigures,
     "seal an answer": microseconds(() => void box.seal(key, nonce, new Uint8Array(44)), 20_000),
     "try one key of 10,000": microseconds(trials, 5) / keyring.slotCount,
     "try one key, tweetnacl": microseconds(
