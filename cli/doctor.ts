@@ -14,7 +14,7 @@ export const doctor: Command = {
   summary: "look for what is wrong, and say what to do",
   details:
     `Looks at modes and formats of the key store, duplicates, unsafe keys, secrets without a client, the
-clock, config.ini, modules.ini and the modules. Changes nothing. Exit code 1 when something is wrong;
+certificate, the clock, config.ini, modules.ini and the modules. Changes nothing. Exit code 1 when something is wrong;
 notes are for what works and could be better.
 
   --json                 prints an array of objects: level (wrong or note), what, remedy

@@ -1,10 +1,11 @@
 /**
  * @module
- * Looks at a whole installation: configuration, key store, functions, clock.
+ * Looks at a whole installation: configuration, key store, certificate, functions, clock.
  */
 import { dirname } from "node:path";
 import type { IsHeld } from "./config/permissions.ts";
 import { readSettings, type Settings } from "./config/settings.ts";
+import { checkTls } from "./doctor_tls.ts";
 import { MspError, reasonOf } from "./errors.ts";
 import { isFolder } from "./files.ts";
 import type { ServerPaths } from "./first_start.ts";
@@ -37,6 +38,8 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
     return [wrong(error.message, error.hint ?? "correct that line")];
   }
   findings.push(...await checkStore(settings.store, nowSeconds));
+  const { tls } = settings.listen;
+  if (tls !== undefined) findings.push(...await checkTls(tls, nowSeconds));
   findings.push(...await checkClock(settings, nowSeconds));
   findings.push(...await checkFunctions(settings, options));
   findings.push(...await checkLog(paths));

@@ -18,7 +18,7 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^lib\/protocol\//],
   [/^lib\/keyring\//],
   [/^lib\/http\//, /^lib\/client\.ts$/],
-  [/^lib\/(server|assembly|first_start|registration|doctor)\.ts$/],
+  [/^lib\/(server|assembly|first_start|registration|doctor|doctor_tls)\.ts$/],
   [/^cli\//],
   [/^main\.ts$/],
 ];

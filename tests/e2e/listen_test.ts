@@ -70,6 +70,26 @@ Deno.test("TLS: a port that another server listens on is refused", async () => {
   assert.match(err, /error: Cannot listen on 127\.0\.0\.1:\d+: Address already in use/);
 });
 
+Deno.test("msp doctor finds a key for TLS that others can read, one that does not fit, and one that ends soon", async () => {
+  await using folder = await TempFolder.make();
+  const authority = await Authority.make(folder);
+  await authority.issue("a", "a");
+  await authority.issue("b", "b");
+  const findings = async (cert: string, key: string): Promise<string> => {
+    await folder.write("config/config.ini", `[Server]\nCertFile=${cert}\nKeyFile=${key}\n`);
+    return (await msp(["doctor"], { cwd: folder.path })).out;
+  };
+  await Deno.chmod(folder.join("a.key"), 0o644);
+  await Deno.chmod(folder.join("b.key"), 0o640);
+  const first = await findings("a.pem", "a.key");
+  assert.match(first, /wrong: a\.key: everybody can read it\n  remedy: chmod o-rwx a\.key\n/);
+  assert.match(first, /note: a\.pem: it expires in [12] days/);
+  const second = await findings("a.pem", "b.key");
+  assert.match(second, /wrong: a\.pem and b\.key: the key is not that of the certificate\n/);
+  assert.doesNotMatch(second, /everybody/);
+  assert.match(await findings("a.pem", "c.key"), /wrong: Cannot read c\.key: not found\n/);
+});
+
 Deno.test("a Unix socket has its mode, serves, is replaced when it was left behind, and is gone after a stop", async () => {
   await using folder = await TempFolder.make();
   const client = await registerClient(folder);

@@ -1,0 +1,63 @@
+/**
+ * @module
+ * What may be wrong with certificate and key for TLS.
+ */
+import { X509Certificate } from "node:crypto";
+import type { TlsFiles } from "./config/settings.ts";
+import { MspError, reasonOf } from "./errors.ts";
+import { readTlsPair, type TlsPair } from "./http/tls.ts";
+import type { Finding } from "./keyring/store_check.ts";
+
+const DAY_SECONDS = 86_400;
+/** Certificates of public authorities are renewed about 30 days before their end. */
+const SOON_DAYS = 14;
+
+/** Everything that can be seen to be wrong with the files. */
+export async function checkTls(files: TlsFiles, nowSeconds: number): Promise<Finding[]> {
+  const { certFile, keyFile } = files;
+  const findings: Finding[] = [];
+  const wrong = (what: string, remedy: string): void =>
+    void findings.push({ level: "wrong", what, remedy });
+  let pair: TlsPair;
+  try {
+    pair = await readTlsPair(files);
+  } catch (error) {
+    if (!(error instanceof MspError)) throw error;
+    return [{ level: "wrong", what: error.message, remedy: error.hint ?? "replace it" }];
+  }
+  const mode = (await Deno.stat(keyFile)).mode ?? 0;
+  // A group may have it: that of the certificate tool, or of the server's user.
+  if ((mode & 0o007) !== 0) wrong(`${keyFile}: everybody can read it`, `chmod o-rwx ${keyFile}`);
+  const state = pairState(pair);
+  if (state !== undefined) wrong(`${certFile} and ${keyFile}: ${state}`, "issue them anew");
+  const daysLeft = (endOf(pair) - nowSeconds) / DAY_SECONDS;
+  if (daysLeft < 0) wrong(`${certFile}: it has expired`, "renew it");
+  else if (daysLeft < SOON_DAYS) {
+    const what = `${certFile}: it expires in ${Math.floor(daysLeft)} days`;
+    findings.push({ level: "note", what, remedy: "see why it was not renewed" });
+  }
+  return findings;
+}
+
+/** Why the platform would not serve with a pair. */
+function pairState(pair: TlsPair): string | undefined {
+  try {
+    Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...pair }).close();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Error && error.message.includes("KeyMismatch")) {
+      return "the key is not that of the certificate";
+    }
+    return reasonOf(error);
+  }
+}
+
+/** Unix time at which a certificate ends; infinite where that cannot be read. */
+function endOf({ cert }: TlsPair): number {
+  try {
+    const end = Date.parse(new X509Certificate(cert).validTo) / 1000;
+    return Number.isNaN(end) ? Infinity : end;
+  } catch {
+    return Infinity;
+  }
+}
