@@ -6,7 +6,7 @@
 import type { Io } from "./cli/command.ts";
 import { EXIT_CODES, MspError, UsageError } from "./lib/errors.ts";
 import { HOST_COMMAND } from "./lib/functions/command.ts";
-import config from "./deno.json" with { type: "json" };
+import { builtCommit, VERSION } from "./lib/version.ts";
 
 const ENVIRONMENT = [
   "MSP_LOGLEVEL",
@@ -48,9 +48,13 @@ async function run(args: readonly string[]): Promise<number> {
   if (first === HOST_COMMAND) return await runHost();
   const { commandHelp, findCommand, programHelp } = await import("./cli/commands.ts");
   if (first === "--version" || first === "-V") {
-    io.out(
-      `msp ${config.version} (Mini Share Point; Deno ${Deno.version.deno}, ${Deno.build.target})\n`,
-    );
+    const commit = builtCommit();
+    const parts = [
+      ...commit === undefined ? [] : [`commit ${commit}`],
+      `Deno ${Deno.version.deno}`,
+      Deno.build.target,
+    ];
+    io.out(`msp ${VERSION} (Mini Share Point; ${parts.join(", ")})\n`);
     return 0;
   }
   if (first === "--help" || first === "-h") {

@@ -55,7 +55,12 @@ export interface ParsedArguments {
 export function parseArguments(
   command: { name: string; usage: string },
   args: readonly string[],
-  expected: { options: OptionForms; positionals: readonly string[] },
+  expected: {
+    options: OptionForms;
+    positionals: readonly string[];
+    /** Positionals after those, which may be left out. */
+    optional?: readonly string[];
+  },
 ): ParsedArguments {
   const fail = (state: string): never => {
     throw new UsageError(`Cannot run ${command.name}: ${state}`, {
@@ -76,7 +81,8 @@ export function parseArguments(
   }
   const missing = expected.positionals[parsed.positionals.length];
   if (missing !== undefined) return fail(`${missing} is missing`);
-  const surplus = parsed.positionals[expected.positionals.length];
+  const most = expected.positionals.length + (expected.optional?.length ?? 0);
+  const surplus = parsed.positionals[most];
   if (surplus !== undefined) return fail(`unexpected argument ${JSON.stringify(surplus)}`);
   return parsed;
 }

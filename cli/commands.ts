@@ -8,6 +8,7 @@ import { call } from "./call.ts";
 import { type Command, parseArguments } from "./command.ts";
 import { doctor } from "./doctor.ts";
 import { functions } from "./functions.ts";
+import { health } from "./health.ts";
 import { keygen } from "./keygen.ts";
 import { listclients } from "./listclients.ts";
 import { migrateSecretsCommand } from "./migrate_secrets.ts";
@@ -48,6 +49,7 @@ export const COMMANDS: readonly Command[] = [
   call,
   functions,
   doctor,
+  health,
   help,
 ];
 

@@ -27,6 +27,7 @@ import { checkModes } from "./keyring/store_check.ts";
 import { checkServerPublicKey } from "./keyring/server_keys.ts";
 import type { StoreFault } from "./keyring/store_reader.ts";
 import { logger } from "./log.ts";
+import type { Metrics, MetricSources } from "./metrics/metrics.ts";
 import { Watch } from "./watch.ts";
 
 const log = logger("server");
@@ -38,12 +39,16 @@ export interface EndpointSources {
   readonly registry: FunctionRegistry;
   readonly requestLog: RequestLog;
   readonly journal: ReplayJournal;
+  /** Counts what happens, where somebody wants to know. */
+  readonly metrics: Metrics | undefined;
 }
 
 /** An endpoint, and the watch that keeps its keys as they are on disk. */
 export interface AssembledEndpoint {
   readonly endpoint: Endpoint;
   readonly watch: Watch;
+  /** What can be measured of it. */
+  readonly gauges: MetricSources;
 }
 
 /**
@@ -52,12 +57,20 @@ export interface AssembledEndpoint {
  * @throws {StoreError} when the key store cannot be read.
  */
 export async function assembleEndpoint(sources: EndpointSources): Promise<AssembledEndpoint> {
-  const { settings, pair, registry, requestLog, journal } = sources;
+  const { settings, pair, registry, requestLog, journal, metrics } = sources;
   const box = await Box.load();
   const keyring = new Keyring(box, pair.privateKey);
   const search = new SenderSearch(keyring, new WorkBudget(settings.limits.searchPercent / 100));
   const nonceMark = new NonceMark(box, pair.privateKey);
-  const watch = await followStore({ keyring, search, nonceMark, settings, pair });
+  const onReloaded = (): void => metrics?.reloaded("key_store");
+  const { watch, live } = await followStore({
+    keyring,
+    search,
+    nonceMark,
+    settings,
+    pair,
+    onReloaded,
+  });
   const { limits } = settings;
   const replayGuard = new ReplayGuard(
     capacitiesFor(limits.rememberedRequests, limits.rememberedEntries),
@@ -93,6 +106,7 @@ export async function assembleEndpoint(sources: EndpointSources): Promise<Assemb
         if (addresses.see(address, nowSeconds)) requestLog.newAddress(address);
       },
       onCrowded: () => requestLog.crowded(),
+      ...(metrics && { onCalled: (name, refusal) => metrics.called(name, refusal) }),
       onRemembered: (words, expiresAtSeconds) => journal.append(words, expiresAtSeconds),
     },
   });
@@ -100,16 +114,32 @@ export async function assembleEndpoint(sources: EndpointSources): Promise<Assemb
     maxBytes: limits.bodyBytes,
     timeoutMs: limits.bodyTimeoutSeconds * 1000,
   });
+  const gate = new RequestGate({ ...limits, makeRoom: () => bodies.giveUpSlowest() });
   const endpoint = createEndpoint({
     answerer,
     bodies,
-    gate: new RequestGate({ ...limits, makeRoom: () => bodies.giveUpSlowest() }),
+    gate,
     refusalClock: new RefusalClock(),
     proxy: settings.proxy,
+    ...(metrics && { onEnded: (durationMs, reason) => metrics.ended(durationMs, reason) }),
     onAnswered: (origin) => requestLog.answered(origin),
     onRefused: (refused) => requestLog.refused(refused),
   });
-  return { endpoint, watch };
+  const gauges: MetricSources = {
+    requestsInFlight: () => gate.inFlight,
+    registeredClients: () => live.clientCount,
+    registeredSecrets: () => keyring.secretCount,
+    searchMs: () => search.spentMs,
+    replay: () => replayGuard.fill,
+    functions: () =>
+      registry.functions.map(({ functionName, state, queue }) => ({
+        functionName,
+        state,
+        queueLength: queue.length,
+      })),
+    processEnds: () => registry.processEnds,
+  };
+  return { endpoint, watch, gauges };
 }
 
 interface StoreSources {
@@ -118,11 +148,12 @@ interface StoreSources {
   readonly nonceMark: NonceMark;
   readonly settings: Settings;
   readonly pair: KeyPair;
+  readonly onReloaded: () => void;
 }
 
 /** Loads the key store and follows its changes. */
-async function followStore(sources: StoreSources): Promise<Watch> {
-  const { keyring, search, nonceMark, settings: { store }, pair } = sources;
+async function followStore(sources: StoreSources): Promise<{ watch: Watch; live: LiveStore }> {
+  const { keyring, search, nonceMark, settings: { store }, pair, onReloaded } = sources;
   const mismatch = await checkServerPublicKey(store, pair.publicKey);
   if (mismatch !== undefined) warnOfStore(mismatch);
   for (const { what, remedy } of await checkModes(store)) {
@@ -147,7 +178,11 @@ async function followStore(sources: StoreSources): Promise<Watch> {
   });
   await live.load();
   const seen = await live.look();
-  return new Watch({ seen, look: () => live.look(), onChange: () => live.follow() });
+  const onChange = async (): Promise<void> => {
+    await live.follow();
+    onReloaded();
+  };
+  return { watch: new Watch({ seen, look: () => live.look(), onChange }), live };
 }
 
 function warnOfStore({ path, state }: StoreFault): void {

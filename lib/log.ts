@@ -42,6 +42,8 @@ export interface LogSettings {
   readonly level: LogLevel;
   /** Rotated files that are kept beside latest.log. */
   readonly maxFiles: number;
+  /** Lines for people (default), or one JSON object a line for programs. */
+  readonly format?: "text" | "json";
 }
 
 /** The logger of a subject, such as `server`. Silent until {@link openLog}. */
@@ -89,18 +91,21 @@ export function logSettingsFrom(
  * @returns whether the folder had to be made.
  * @throws {ConfigError} when the log cannot be written.
  */
-export async function openLog({ folder, level, maxFiles }: LogSettings): Promise<boolean> {
+export async function openLog(
+  { folder, level, maxFiles, format = "text" }: LogSettings,
+): Promise<boolean> {
+  const formatter = format === "json" ? formatJson : formatRecord;
   try {
     const wasMade = await ensureFolder(folder, 0o750);
     const file = getRotatingFileSink(join(folder, "latest.log"), {
-      formatter: formatRecord,
+      formatter,
       maxSize: MAX_LOG_BYTES,
       maxFiles,
       nonBlocking: true,
       flushInterval: FLUSH_INTERVAL_MS,
     });
     await configure({
-      sinks: { file, console: writeToStderr },
+      sinks: { file, console: (record) => writeToStderr(formatter(record)) },
       loggers: [
         { category: ROOT, lowestLevel: level, sinks: ["file", "console"] },
         { category: [ROOT, FAILURE_CATEGORY], sinks: ["file"], parentSinks: "override" },
@@ -126,10 +131,27 @@ export async function closeLog(): Promise<void> {
  * A record as one line. Control characters in it are escaped: nobody can forge a second line.
  */
 export function formatRecord(record: LogRecord): string {
-  const level = Object.keys(LEVELS).find((name) => LEVELS[name] === record.level) ?? "DEBUG";
+  const level = levelName(record.level);
   const message = record.message.map(String).join("").replace(CONTROL_CHARACTERS, escapeCharacter);
   const category = record.category.slice(1).join(".").replace(CONTROL_CHARACTERS, escapeCharacter);
   return `[${formatTime(new Date(record.timestamp))}][MSP] ${level} ${category}: ${message}\n`;
+}
+
+/** A record as one JSON object on a line, with what its message is made of. */
+export function formatJson(record: LogRecord): string {
+  const { timestamp, level, category, message, properties } = record;
+  const object = {
+    "@timestamp": new Date(timestamp).toISOString(),
+    level: levelName(level),
+    logger: category.join("."),
+    message: message.map(String).join(""),
+    properties,
+  };
+  return `${JSON.stringify(object)}\n`;
+}
+
+function levelName(level: LogLevel): string {
+  return Object.keys(LEVELS).find((name) => LEVELS[name] === level) ?? "DEBUG";
 }
 
 /**
@@ -155,9 +177,9 @@ function escapeCharacter(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
-function writeToStderr(record: LogRecord): void {
+function writeToStderr(line: string): void {
   try {
-    Deno.stderr.writeSync(new TextEncoder().encode(formatRecord(record)));
+    Deno.stderr.writeSync(new TextEncoder().encode(line));
   } catch {
     // A closed terminal or pipe must not stop the server; the file has the line.
   }

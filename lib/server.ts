@@ -5,7 +5,12 @@
 import { dirname } from "node:path";
 import { assembleEndpoint } from "./assembly.ts";
 import { narrowPermissions, rememberPermissions } from "./config/permissions.ts";
-import { type ListenSettings, readSettings, type TlsFiles } from "./config/settings.ts";
+import {
+  type ListenSettings,
+  readSettings,
+  type SettingsResult,
+  type TlsFiles,
+} from "./config/settings.ts";
 import { formatKey } from "./crypto/keys.ts";
 import { ConfigError, MspError } from "./errors.ts";
 import { ensureConfig, ensureModules, ensureStore, type ServerPaths } from "./first_start.ts";
@@ -15,7 +20,9 @@ import type { Endpoint } from "./http/endpoint.ts";
 import { Listener } from "./http/listener.ts";
 import { RequestLog } from "./http/request_log.ts";
 import { lookAtTlsFiles, readTlsPair } from "./http/tls.ts";
+import { startAdmin } from "./http/admin.ts";
 import { closeLog, FAILURE_CATEGORY, logger, type LogSettings, openLog } from "./log.ts";
+import { Metrics } from "./metrics/metrics.ts";
 import { Watch } from "./watch.ts";
 
 /** How to start a server. */
@@ -57,12 +64,13 @@ const failures = logger(FAILURE_CATEGORY);
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { paths } = options;
-  if (await openLog({ ...options.log, folder: paths.log })) {
-    log.info("Made {path}", { path: paths.log });
-  }
+  const prepared = await prepare(paths);
+  const format = prepared instanceof MspError ? "text" : prepared.settings.logFormat;
+  if (await openLog({ ...options.log, format, folder: paths.log })) logMade([paths.log]);
   try {
-    logMade(await ensureConfig(paths));
-    const { settings, warnings } = await readSettings(paths.config);
+    if (prepared instanceof MspError) throw prepared;
+    const { settings, warnings } = prepared;
+    logMade(prepared.made);
     for (const warning of warnings) log.warning("{warning}", { warning });
     const listen = withFlags(settings.listen, options);
     logMade(await ensureModules(paths));
@@ -87,17 +95,34 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       onFailure: (reason) => requestLog.journalFailed(reason),
     });
     const beforeCalls = (): void => journal.flush();
-    const functions = new FunctionService({ ...paths, settings, isHeld, beforeCalls });
+    const metrics = settings.admin && await Metrics.load();
+    const onReloaded = (): void => metrics?.reloaded("modules");
+    const functions = new FunctionService({
+      ...paths,
+      settings,
+      isHeld,
+      beforeCalls,
+      onReloaded,
+    });
     await functions.start();
     const { registry } = functions;
-    const { endpoint, watch } = await assembleEndpoint({
+    const { endpoint, watch, gauges } = await assembleEndpoint({
       settings,
       pair,
       registry,
       requestLog,
       journal,
+      metrics,
     });
-    const { listener, tlsWatch } = await listenOn(listen, endpoint);
+    const { listener, tlsWatch } = await listenOn(listen, endpoint, {
+      onReloaded: () => metrics?.reloaded("certificate"),
+    });
+    metrics?.addSources(gauges);
+    const admin = settings.admin && metrics && startAdmin(settings.admin, {
+      isHealthy: () => listener.isListening,
+      metrics: () => metrics.expose(),
+    });
+    if (admin !== undefined) log.info("Health and metrics on {url}", { url: admin.url });
     const publicKeyBase64 = formatKey(pair.publicKey);
     log.info("Listening on {listening}", { listening: listener.listening });
     const stop = async (): Promise<void> => {
@@ -105,6 +130,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       watch.close();
       tlsWatch?.close();
       await listener.stop();
+      await admin?.stop();
       functions.close();
       journal.close();
       requestLog.close();
@@ -127,6 +153,19 @@ function logMade(made: readonly string[]): void {
   for (const path of made) log.info("Made {path}", { path });
 }
 
+/** What must be known before the log is opened; an error of ours is for the log too. */
+async function prepare(
+  paths: ServerPaths,
+): Promise<SettingsResult & { made: string[] } | MspError> {
+  try {
+    const made = await ensureConfig(paths);
+    return { ...await readSettings(paths.config), made };
+  } catch (error) {
+    if (error instanceof MspError) return error;
+    throw error;
+  }
+}
+
 /** Where to listen when the command line says something too. */
 function withFlags(listen: ListenSettings, { host, port }: ServerOptions): ListenSettings {
   if (host === undefined && port === undefined) return listen;
@@ -138,6 +177,7 @@ function withFlags(listen: ListenSettings, { host, port }: ServerOptions): Liste
 async function listenOn(
   listen: ListenSettings,
   endpoint: Endpoint,
+  { onReloaded }: { onReloaded: () => void },
 ): Promise<{ listener: Listener; tlsWatch?: Watch }> {
   const { tls: files, ...address } = listen;
   if (files === undefined) return { listener: await Listener.start(endpoint, address) };
@@ -145,16 +185,20 @@ async function listenOn(
   const tls = await readTlsPair(files);
   const listener = await Listener.start(endpoint, { ...address, tls });
   const look = (): Promise<string> => lookAtTlsFiles(files);
-  const onChange = (): Promise<void> => takeUpTls(listener, files);
+  const onChange = async (): Promise<void> => {
+    if (await takeUpTls(listener, files)) onReloaded();
+  };
   return { listener, tlsWatch: new Watch({ seen, look, onChange }) };
 }
 
-async function takeUpTls(listener: Listener, files: TlsFiles): Promise<void> {
+async function takeUpTls(listener: Listener, files: TlsFiles): Promise<boolean> {
   try {
     await listener.useTls(await readTlsPair(files));
     log.info("Certificate in use: {path}", { path: files.certFile });
+    return true;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     log.error("{message}; the certificate before stays in use", { message: error.message });
+    return false;
   }
 }

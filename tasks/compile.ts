@@ -6,6 +6,8 @@
 import { programFlags } from "./flags.ts";
 
 const OUTPUT = "dist/msp";
+/** Variables that are built in. */
+const BUILD_ENV = new URL("../dist/build.env", import.meta.url);
 /** Flags that may be given once only; a path given by hand is added to the list. */
 const LIST_FLAG = /^(--allow-(?:read|write|env|net))=(.*)$/;
 
@@ -21,7 +23,18 @@ function mergeFlags(flags: readonly string[], extra: readonly string[]): string[
   return merged;
 }
 
+/** The commit that is built, with a mark when files differ from it; "unknown" outside of git. */
+async function describeCommit(): Promise<string> {
+  const args = ["describe", "--always", "--dirty", "--exclude", "*"];
+  const cwd = new URL("../", import.meta.url);
+  const git = await new Deno.Command("git", { args, cwd, stderr: "null" }).output()
+    .catch(() => undefined);
+  return git?.success === true ? new TextDecoder().decode(git.stdout).trim() : "unknown";
+}
+
 if (import.meta.main) {
+  await Deno.mkdir(new URL("../dist", import.meta.url), { recursive: true });
+  await Deno.writeTextFile(BUILD_ENV, `MSP_COMMIT=${await describeCommit()}\n`);
   const flags = mergeFlags(await programFlags(), Deno.args);
   const hasOutput = Deno.args.some((word) => /^(-o|--output)(=|$)/.test(word));
   const { code } = await new Deno.Command(Deno.execPath(), {
@@ -30,6 +43,7 @@ if (import.meta.main) {
       "compile",
       "--no-code-cache",
       "--frozen",
+      `--env-file=${BUILD_ENV.pathname}`,
       // Workers of the function host are started by name, which the compiler does not see.
       "--include",
       "lib/functions/host/worker.ts",

@@ -10,15 +10,15 @@ const ROOT = new URL("../", import.meta.url).pathname;
 
 /** From the ground up; a file may import from its own floor and from those below it. */
 const FLOORS: readonly (readonly RegExp[])[] = [
-  [/^lib\/errors\.ts$/, /^lib\/base64\.ts$/],
+  [/^lib\/errors\.ts$/, /^lib\/base64\.ts$/, /^lib\/version\.ts$/],
   [/^lib\/files\.ts$/, /^lib\/watch\.ts$/],
   [/^lib\/log\.ts$/],
   [/^lib\/config\//, /^lib\/guard\//],
   [/^lib\/crypto\//, /^lib\/functions\//],
   [/^lib\/protocol\//],
   [/^lib\/keyring\//],
-  [/^lib\/http\//, /^lib\/client\.ts$/],
-  [/^lib\/(server|assembly|first_start|registration|doctor|doctor_tls)\.ts$/],
+  [/^lib\/http\//, /^lib\/client\.ts$/, /^lib\/metrics\//],
+  [/^lib\/(server|assembly|first_start|registration|doctor|doctor_tls|health)\.ts$/],
   [/^cli\//],
   [/^main\.ts$/],
 ];

@@ -4,7 +4,7 @@
  * docs/configuration.md is written from it (`deno task docs`).
  */
 import { isIP } from "node:net";
-import { type Kind, PATH, wholeNumber } from "./kinds.ts";
+import { type Kind, oneOf, PATH, wholeNumber } from "./kinds.ts";
 
 /** One option of config.ini. */
 export interface OptionSpec<T> {
@@ -34,6 +34,16 @@ const MODE: Kind<string> = {
   parse: (text) => /^0?[0-7]{3}$/.test(text) ? text.slice(-3) : undefined,
 };
 
+/** Where the admin address listens. */
+const LISTEN: Kind<string> = {
+  expected: "none, or an IP address and a port, such as 127.0.0.1:9101",
+  parse(text): string | undefined {
+    const [, v6, v4, port = ""] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+    const isAddress = isIP(v6 ?? v4 ?? "") !== 0 && Number(port) <= 65535;
+    return text === "none" || isAddress ? text : undefined;
+  },
+};
+
 const OPTIONAL_PATH: Kind<string> = { ...PATH, expected: "none, or a path" };
 
 /** Memory of a function host. */
@@ -53,6 +63,8 @@ const clients = inSection("Clients");
 const limits = inSection("Limits");
 const functions = inSection("Functions");
 const proxy = inSection("Proxy");
+const admin = inSection("Admin");
+const log = inSection("Log");
 
 /** Every option of config.ini. */
 export const OPTIONS = {
@@ -189,4 +201,17 @@ export const OPTIONS = {
   forwardedPort: proxy("ForwardPort", 0, VALUES_COUNT, "The same for `X-Forwarded-Port`."),
   forwardedPrefix: proxy("ForwardPrefix", 0, VALUES_COUNT, "The same for `X-Forwarded-Prefix`."),
   forwardedProto: proxy("ForwardProto", 0, VALUES_COUNT, "The same for `X-Forwarded-Proto`."),
+  adminListen: admin(
+    "Listen",
+    "none",
+    LISTEN,
+    "Address of `/healthz` and `/metrics` (Prometheus), never to be reached from outside: it asks for no " +
+      "key. Nothing of it is on the public port.",
+  ),
+  logFormat: log(
+    "Format",
+    "text",
+    oneOf("text", "json"),
+    "`json` writes one object a line, with `@timestamp`, `level`, `logger`, `message` and `properties`.",
+  ),
 } as const;

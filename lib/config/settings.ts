@@ -45,9 +45,7 @@ export interface LimitSettings {
 }
 
 /** Where to listen, and how. */
-export interface ListenSettings {
-  readonly host: string;
-  readonly port: number;
+export interface ListenSettings extends ListenAddress {
   /** In place of host and port. */
   readonly socket?: { readonly path: string; readonly mode: number };
   readonly tls?: TlsFiles;
@@ -82,6 +80,15 @@ export interface Settings {
   readonly proxy: ProxySettings;
   readonly limits: LimitSettings;
   readonly functions: FunctionSettings;
+  /** Where health and metrics are; nowhere when absent. */
+  readonly admin: ListenAddress | undefined;
+  readonly logFormat: "text" | "json";
+}
+
+/** An IP address and a port; 0 takes a free one. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
 }
 
 /** Settings and what was odd about the file but does not stop the start. */
@@ -150,6 +157,8 @@ export function settingsFrom({ options, faults }: IniFile, path: string): Settin
       maxHeapMegabytes: value(OPTIONS.maxHeap),
       user: parseUser(value(OPTIONS.functionsUser)),
     },
+    admin: parseListen(value(OPTIONS.adminListen)),
+    logFormat: value(OPTIONS.logFormat),
   };
   const specs = Object.values(OPTIONS);
   const warnings = options
@@ -189,6 +198,15 @@ function listenFrom(value: Lookup, path: string): ListenSettings {
     port: value(OPTIONS.port),
     ...(socket === undefined ? {} : { socket: { path: socket, mode } }),
     ...(certFile === undefined || keyFile === undefined ? {} : { tls: { certFile, keyFile } }),
+  };
+}
+
+function parseListen(text: string): ListenAddress | undefined {
+  if (text === "none") return undefined;
+  const colon = text.lastIndexOf(":");
+  return {
+    host: text.slice(0, colon).replace(/^\[|\]$/g, ""),
+    port: Number(text.slice(colon + 1)),
   };
 }
 

@@ -60,6 +60,14 @@ ForwardHost=0
 ForwardPort=0
 ForwardPrefix=0
 ForwardProto=0
+
+[Admin]
+# Address of /healthz and /metrics, such as 127.0.0.1:9101
+Listen=none
+
+[Log]
+# text, or json: one object a line
+Format=text
 `;
 
 /** config/modules.ini */

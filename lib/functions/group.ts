@@ -21,6 +21,8 @@ export interface GroupOptions {
 export interface GroupEvents {
   /** The state of a function changed. */
   readonly onChange: () => void;
+  /** A host ended by itself. */
+  readonly onDeath: () => void;
   /** These functions may have killed the host while it loaded; each should get a host of its own. */
   readonly onSplit: (suspects: readonly ServedFunction[]) => void;
 }
@@ -174,6 +176,7 @@ export class HostGroup {
 
   #noteDeath(reason: string, loading: readonly ServedFunction[]): void {
     log.error("A process of functions ended: {reason}", { reason });
+    this.#events.onDeath();
     if (this.#isRetired) return;
     if (loading.length > 0) {
       this.#deathsWhileLoading++;

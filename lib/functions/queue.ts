@@ -107,6 +107,11 @@ export class CallQueue {
     return this.#calls.size === 0;
   }
 
+  /** Calls that wait or run. */
+  get length(): number {
+    return this.#calls.size;
+  }
+
   /** The workers that get new calls. */
   get slots(): readonly WorkerSlot[] {
     return this.#slots;

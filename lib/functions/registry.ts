@@ -50,6 +50,7 @@ export class FunctionRegistry implements FunctionCaller {
   #timer: ReturnType<typeof setInterval> | undefined;
   #onSettled: (() => void)[] = [];
   #isAnnounced = true;
+  #processEnds = 0;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -58,6 +59,11 @@ export class FunctionRegistry implements FunctionCaller {
   /** The functions, in the order of modules.ini. */
   get functions(): readonly ServedFunction[] {
     return [...this.#served.values()];
+  }
+
+  /** How many processes of functions ended by themselves. */
+  get processEnds(): number {
+    return this.#processEnds;
   }
 
   /**
@@ -132,6 +138,7 @@ export class FunctionRegistry implements FunctionCaller {
         this.#startChecking();
         this.#checkSettled();
       },
+      onDeath: () => void this.#processEnds++,
       onSplit: (suspects) => suspects.forEach((each) => this.#startGroup([each])),
     });
     this.#groups.add(group);

@@ -25,6 +25,8 @@ export interface FunctionSources {
   readonly isHeld: IsHeld;
   /** Called before calls leave for a worker. */
   readonly beforeCalls?: () => void;
+  /** modules.ini was read anew. */
+  readonly onReloaded?: () => void;
 }
 
 /** Files that a module can be or import. */
@@ -37,10 +39,12 @@ export class FunctionService {
   readonly #sources: PlanSources;
   #watch: Watch | undefined;
   #isLoaded = false;
+  readonly #onReloaded: () => void;
 
   constructor(sources: FunctionSources) {
     const { config, modulesConfig, modules, settings, isHeld } = sources;
     const { store, functions: { maxHeapMegabytes, user } } = settings;
+    this.#onReloaded = sources.onReloaded ?? ((): void => {});
     this.#sources = {
       modules,
       modulesConfig,
@@ -114,6 +118,7 @@ export class FunctionService {
     try {
       log.info("Reading modules.ini");
       await this.load();
+      this.#onReloaded();
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       log.error("{message}; everything goes on as before", { message: error.message });

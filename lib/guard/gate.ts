@@ -30,6 +30,11 @@ export class RequestGate {
     this.#options = options;
   }
 
+  /** Requests that are in. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
   /** Lets a request in, which then must {@link leave}; or says why not. */
   enter(address: string): GateRefusal | undefined {
     const { requests, requestsPerAddress, makeRoom } = this.#options;

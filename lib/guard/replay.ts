@@ -34,6 +34,11 @@ export class ReplayGuard {
     this.#entries = new RecentSet(entry);
   }
 
+  /** How full the tables are, in nonces. */
+  get fill(): Readonly<Record<"window" | "entries", { used: number; capacity: number }>> {
+    return { window: this.#window.fill, entries: this.#entries.fill };
+  }
+
   /**
    * Whether a request is new; if so it is remembered in the same step, so that of any number of
    * copies exactly one is fresh.
@@ -92,6 +97,10 @@ class RecentSet {
     this.#capacity = capacity;
   }
 
+  get fill(): { used: number; capacity: number } {
+    return { used: Math.min(this.#count, this.#capacity), capacity: this.#capacity };
+  }
+
   has(low: number, high: number): boolean {
     return this.#table.has(low, high);
   }
@@ -116,6 +125,7 @@ class ExpiringSet {
   readonly #headOfSecond = new Map<number, number>();
   #headOfFree = -1;
   #used = 0;
+  #free = 0;
   /** The earliest second that has a list; Infinity when nothing is remembered. */
   #earliest = Infinity;
 
@@ -123,6 +133,10 @@ class ExpiringSet {
     this.#table = new FingerprintTable(capacity);
     this.#capacity = capacity;
     this.#next = new Int32Array(capacity);
+  }
+
+  get fill(): { used: number; capacity: number } {
+    return { used: this.#used - this.#free, capacity: this.#capacity };
   }
 
   has(low: number, high: number): boolean {
@@ -134,8 +148,10 @@ class ExpiringSet {
     const full = this.#headOfFree < 0 && this.#used === this.#capacity;
     if (full) this.#dropOneEarliest();
     let slot = this.#headOfFree;
-    if (slot >= 0) this.#headOfFree = this.#next[slot] ?? -1;
-    else slot = this.#used++;
+    if (slot >= 0) {
+      this.#headOfFree = this.#next[slot] ?? -1;
+      this.#free--;
+    } else slot = this.#used++;
     this.#table.put(slot, low, high);
     this.#next[slot] = this.#headOfSecond.get(expiresAtSeconds) ?? -1;
     this.#headOfSecond.set(expiresAtSeconds, slot);
@@ -166,5 +182,6 @@ class ExpiringSet {
     this.#table.remove(slot);
     this.#next[slot] = this.#headOfFree;
     this.#headOfFree = slot;
+    this.#free++;
   }
 }

@@ -48,6 +48,8 @@ export interface AnswerEvents {
   readonly onAuthenticated: (address: string, nowSeconds: number) => void;
   /** The replay guard had to forget a request before its time. */
   readonly onCrowded: () => void;
+  /** A function of modules.ini was called; `refusal` when that brought no result. */
+  readonly onCalled?: (functionName: string, refusal: CallRefusal | undefined) => void;
   /** The replay guard remembers a request, until a time in Unix seconds. The words are reused. */
   readonly onRemembered?: (fingerprints: Uint32Array, expiresAtSeconds: number) => void;
 }
@@ -130,14 +132,16 @@ export class Answerer {
   }
 
   #seal(result: CallResult, functionName: string, key: SharedKey): Answer {
-    const { box, nonceMark } = this.#parts;
+    const { box, nonceMark, events } = this.#parts;
     if (result.ok) {
+      events.onCalled?.(functionName, undefined);
       const sealed = box.seal(key, nonceMark.make(), encodeResult(result.text));
       return { ok: true, body: encodeResponse(sealed) };
     }
     const { reason, error } = result;
     // An unknown name is the sender's text, which stays out of the log.
     if (reason === "unknown function") return { ok: false, reason };
+    events.onCalled?.(functionName, reason);
     return { ok: false, reason, functionName, error };
   }
 

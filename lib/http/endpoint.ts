@@ -37,6 +37,8 @@ export interface EndpointParts {
   /** Lets refusals leave in an even time; without, they leave at once. */
   readonly refusalClock?: RefusalClock;
   readonly proxy: ProxySettings;
+  /** A request came to its end, after so many milliseconds; `reason` when it was refused. */
+  readonly onEnded?: (durationMs: number, reason?: EndpointRefusal) => void;
   readonly onAnswered: (origin: Origin) => void;
   readonly onRefused: (refused: Refused) => void;
 }
@@ -59,19 +61,25 @@ const REFUSAL_HEADERS: [string, string][] = [["connection", "close"]];
 
 /** Builds the handler from its parts. */
 export function createEndpoint(parts: EndpointParts): Endpoint {
-  const { answerer, bodies, gate, refusalClock, proxy, onAnswered, onRefused } = parts;
+  const { answerer, bodies, gate, refusalClock, proxy, onEnded, onAnswered } = parts;
+
+  function refused(what: Refused, startedMs: number): void {
+    parts.onRefused(what);
+    onEnded?.(performance.now() - startedMs, what.reason);
+  }
 
   async function answerPost(request: Request, origin: Origin): Promise<Response> {
     const begun = refusalClock?.begin() ?? 0;
+    const startedMs = onEnded === undefined ? 0 : performance.now();
     const refusal = gate.enter(origin.address);
     if (refusal !== undefined) {
       await discardBody(request);
-      onRefused({ reason: refusal, origin });
+      refused({ reason: refusal, origin }, startedMs);
       // Holding this one would take the room that is missing.
       return makeRefusal();
     }
     try {
-      const body = await answerAdmitted(request, origin);
+      const body = await answerAdmitted(request, origin, startedMs);
       if (body !== undefined) return new Response(body, { headers: ANSWER_HEADERS });
       await refusalClock?.hold(begun);
       return makeRefusal();
@@ -81,7 +89,11 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
   }
 
   /** The body of the answer; `undefined` when it is refused. Never rejects. */
-  async function answerAdmitted(request: Request, origin: Origin): Promise<string | undefined> {
+  async function answerAdmitted(
+    request: Request,
+    origin: Origin,
+    startedMs: number,
+  ): Promise<string | undefined> {
     try {
       if (isJson(request)) {
         const body = await bodies.read(request);
@@ -89,15 +101,16 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
         const answer = started instanceof Promise ? await started : started;
         if (answer.ok) {
           onAnswered(origin);
+          onEnded?.(performance.now() - startedMs);
           return answer.body;
         }
-        onRefused({ ...answer, origin });
+        refused({ ...answer, origin }, startedMs);
       } else {
         await discardBody(request);
-        onRefused({ reason: "not JSON by its Content-Type", origin });
+        refused({ reason: "not JSON by its Content-Type", origin }, startedMs);
       }
     } catch (error) {
-      onRefused({ reason: "internal error", origin, error });
+      refused({ reason: "internal error", origin, error }, startedMs);
     }
     return undefined;
   }

@@ -60,6 +60,11 @@ export class Listener {
     return listener;
   }
 
+  /** Whether it listens now. */
+  get isListening(): boolean {
+    return this.#server !== undefined && !this.#isStopping;
+  }
+
   /** Host and port, with the port that was taken; or the path of the socket. */
   get listening(): string {
     const { socket, host } = this.#address;

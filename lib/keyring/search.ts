@@ -34,12 +34,18 @@ export class SenderSearch {
   readonly #trusted: Search[] = [];
   readonly #others: Search[] = [];
   #isRunning = false;
+  #spentMs = 0;
   /** Keys are still being loaded: nobody is a stranger yet. */
   isLoading = false;
 
   constructor(keyring: Keyring, budget: WorkBudget) {
     this.#keyring = keyring;
     this.#budget = budget;
+  }
+
+  /** Milliseconds of work so far. */
+  get spentMs(): number {
+    return this.#spentMs;
   }
 
   /**
@@ -90,7 +96,9 @@ export class SenderSearch {
       result === undefined && search.next < this.#keyring.slotCount &&
       performance.now() - start < SLICE_MS
     );
-    this.#budget.spend(performance.now() - start);
+    const elapsedMs = performance.now() - start;
+    this.#spentMs += elapsedMs;
+    this.#budget.spend(elapsedMs);
     return result;
   }
 

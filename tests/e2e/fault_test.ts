@@ -170,7 +170,7 @@ const mounting = MAY_MOUNT ? "" : " (skipped: no file system can be mounted here
 Deno.test({
   name: `a full disk: commands say so and change nothing, the server serves on${mounting}`,
   ignore: !MAY_MOUNT,
-  async fn() {
+  async fn(): Promise<void> {
     await using folder = await TempFolder.make();
     await using disk = await SmallDisk.mount(folder.join("sec"), 64);
     await using logDisk = await SmallDisk.mount(folder.join("log"), 64);
@@ -208,7 +208,7 @@ Deno.test({
 Deno.test({
   name: `a read-only key store: commands say so, the server starts and serves${mounting}`,
   ignore: !MAY_MOUNT,
-  async fn() {
+  async fn(): Promise<void> {
     await using folder = await TempFolder.make();
     await using disk = await SmallDisk.mount(folder.join("sec"), 64);
     const options = { cwd: folder.path };
@@ -242,7 +242,7 @@ Deno.test({
   name: "a clock that jumps an hour ahead and back lets nothing in twice, and goes on" +
     (hasFaketime ? "" : " (skipped: faketime is not installed)"),
   ignore: !hasFaketime,
-  async fn() {
+  async fn(): Promise<void> {
     await using folder = await TempFolder.make();
     const client = await registerClient(folder);
     await folder.write("clock", "+0");

@@ -82,7 +82,7 @@ Deno.test("msp doctor finds a key for TLS that others can read, one that does no
   await Deno.chmod(folder.join("a.key"), 0o644);
   await Deno.chmod(folder.join("b.key"), 0o640);
   const first = await findings("a.pem", "a.key");
-  assert.match(first, /wrong: a\.key: everybody can read it\n  remedy: chmod o-rwx a\.key\n/);
+  assert.match(first, /wrong: a\.key: everybody can read it\n {2}remedy: chmod o-rwx a\.key\n/);
   assert.match(first, /note: a\.pem: it expires in [12] days/);
   const second = await findings("a.pem", "b.key");
   assert.match(second, /wrong: a\.pem and b\.key: the key is not that of the certificate\n/);

@@ -99,7 +99,7 @@ for (const { name, prepare } of PROXIES) {
     name: `behind ${name} as shipped: calls work, addresses are right, slow senders are closed` +
       (installed ? "" : ` (skipped: ${name} is not installed)`),
     ignore: !installed,
-    async fn() {
+    async fn(): Promise<void> {
       await using folder = await TempFolder.make();
       await registerClient(folder);
       await (await Authority.make(folder)).issue("tls", "proxy");

@@ -51,6 +51,8 @@ Deno.test("settingsFrom() reads the original's file, with defaults for what it l
       rememberedEntries: 1_000_000,
     },
     functions: { maxHeapMegabytes: 512, user: undefined },
+    admin: undefined,
+    logFormat: "text",
   });
 });
 
@@ -65,6 +67,10 @@ Deno.test("settingsFrom() gives the same for an empty file and for the shipped o
 });
 
 Deno.test("settingsFrom() reads where to listen", () => {
+  const v6 = settingsOf("[Admin]\nListen=[::1]:9101").admin;
+  assert.deepEqual(v6, { host: "::1", port: 9101 });
+  const v4 = settingsOf("[Admin]\nListen=127.0.0.1:0").admin;
+  assert.deepEqual(v4, { host: "127.0.0.1", port: 0 });
   const tls = { certFile: "a.pem", keyFile: "b.pem" };
   assert.deepEqual(settingsOf("[Server]\nCertFile=a.pem\nKeyFile=b.pem").listen.tls, tls);
   const socket = settingsOf("[Server]\nSocket=/run/msp.sock\nSocketMode=0600").listen.socket;
@@ -88,6 +94,9 @@ const WRONG = [
     text: "[Server]\nSocketMode=rw",
     message: /SocketMode = "rw", expected a mode of three octal digits, such as 660/,
   },
+  { text: "[Admin]\nListen=9101", message: /Listen = "9101", expected none, or an IP address/ },
+  { text: "[Admin]\nListen=127.0.0.1:99999", message: /expected none, or an IP address/ },
+  { text: "[Log]\nFormat=xml", message: /Format = "xml", expected text or json/ },
   {
     text: "[Functions]\nUser=nobody",
     message: /\[Functions\] User = "nobody", expected none, or the numbers of a user and a group/,
