@@ -3,7 +3,7 @@
  * `msp serve`: starts the server and runs until a signal ends it.
  */
 import { OPTIONS, type OptionSpec } from "../lib/config/options.ts";
-import { parseFlag } from "../lib/config/settings.ts";
+import { parseFlag, parseUser } from "../lib/config/settings.ts";
 import { UsageError } from "../lib/errors.ts";
 import { logSettingsFrom } from "../lib/log.ts";
 import { type ServerOptions, startServer } from "../lib/server.ts";
@@ -14,7 +14,7 @@ import { PATH_DETAILS, PATH_OPTIONS, serverPaths } from "./paths.ts";
 export const serve: Command = {
   name: "serve",
   usage:
-    "[serve] [--host H] [--port N] [--config F] [--modules-config F] [--modules DIR] [--log-dir D]",
+    "[serve] [--host H] [--port N] [--config F] [--modules-config F] [--modules DIR] [--log-dir D] [--functions-user U]",
   summary: "start the server (also without a subcommand)",
   details: `Missing files and folders are made at the first start; existing ones are never touched.
 A flag beats config.ini, config.ini beats the default.
@@ -22,6 +22,7 @@ A flag beats config.ini, config.ini beats the default.
   --host HOST            address to listen on (default 0.0.0.0: every interface, IPv4)
   --port PORT            port to listen on (default 8000); 0 takes a free one and says which
 ${PATH_DETAILS}
+  --functions-user U     user and group of functions, UID:GID, or none; beats [Functions] User
 
 The log goes to standard error and to latest.log. MSP_LOGLEVEL: DEBUG, INFO, WARNING, ERROR or
 CRITICAL (default INFO); MSP_MAXLOGS: rotated files that are kept (default 5).
@@ -33,15 +34,18 @@ SIGTERM and SIGINT stop the server when the requests in flight have ended, 10 s 
       ...PATH_OPTIONS,
       host: { type: "string" },
       port: { type: "string" },
+      "functions-user": { type: "string" },
     } as const;
     const { values } = parseArguments(serve, args, { options, positionals: [] });
     const host = flag(values, "host", OPTIONS.host);
     const port = flag(values, "port", OPTIONS.port);
+    const functionsUser = flag(values, "functions-user", OPTIONS.functionsUser);
     const serverOptions: ServerOptions = {
       paths: serverPaths(values, io.env),
       log: logSettingsFrom(io.env),
       ...(host === undefined ? {} : { host }),
       ...(port === undefined ? {} : { port }),
+      ...(functionsUser === undefined ? {} : { functionsUser: parseUser(functionsUser) }),
     };
     const terminated = io.terminated();
     const server = await startServer(serverOptions);

@@ -8,7 +8,9 @@ import { narrowPermissions, rememberPermissions } from "./config/permissions.ts"
 import {
   type ListenSettings,
   readSettings,
+  type Settings,
   type SettingsResult,
+  type SystemUser,
   type TlsFiles,
 } from "./config/settings.ts";
 import { formatKey } from "./crypto/keys.ts";
@@ -33,6 +35,8 @@ export interface ServerOptions {
   readonly host?: string;
   /** Beats config.ini; 0 takes a free port. */
   readonly port?: number;
+  /** Whom functions run as; beats config.ini. */
+  readonly functionsUser?: SystemUser | undefined;
 }
 
 /** A server that listens. */
@@ -69,7 +73,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   if (await openLog({ ...options.log, format, folder: paths.log })) logMade([paths.log]);
   try {
     if (prepared instanceof MspError) throw prepared;
-    const { settings, warnings } = prepared;
+    const { warnings } = prepared;
+    const settings = withUser(prepared.settings, options);
     logMade(prepared.made);
     for (const warning of warnings) log.warning("{warning}", { warning });
     const listen = withFlags(settings.listen, options);
@@ -164,6 +169,12 @@ async function prepare(
     if (error instanceof MspError) return error;
     throw error;
   }
+}
+
+/** Settings with what the command line says of functions. */
+function withUser(settings: Settings, options: ServerOptions): Settings {
+  if (!("functionsUser" in options)) return settings;
+  return { ...settings, functions: { ...settings.functions, user: options.functionsUser } };
 }
 
 /** Where to listen when the command line says something too. */

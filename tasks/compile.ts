@@ -9,7 +9,7 @@ const OUTPUT = "dist/msp";
 /** Variables that are built in. */
 const BUILD_ENV = new URL("../dist/build.env", import.meta.url);
 /** Flags that may be given once only; a path given by hand is added to the list. */
-const LIST_FLAG = /^(--allow-(?:read|write|env|net))=(.*)$/;
+const LIST_FLAG = /^(--allow-(?:read|write|env|net|run))=(.*)$/;
 
 /** Appends paths that were given by hand to the flags of the task. */
 function mergeFlags(flags: readonly string[], extra: readonly string[]): string[] {
@@ -25,6 +25,8 @@ function mergeFlags(flags: readonly string[], extra: readonly string[]): string[
 
 /** The commit that is built, with a mark when files differ from it; "unknown" outside of git. */
 async function describeCommit(): Promise<string> {
+  const given = Deno.env.get("MSP_COMMIT");
+  if (given !== undefined && given !== "") return given;
   const args = ["describe", "--always", "--dirty", "--exclude", "*"];
   const cwd = new URL("../", import.meta.url);
   const git = await new Deno.Command("git", { args, cwd, stderr: "null" }).output()

@@ -210,7 +210,8 @@ function parseListen(text: string): ListenAddress | undefined {
   };
 }
 
-function parseUser(text: string): SystemUser | undefined {
+/** The user of `[Functions] User`; `undefined` for `none`. */
+export function parseUser(text: string): SystemUser | undefined {
   if (text === "none") return undefined;
   const [uid = 0, gid = 0] = text.split(":").map(Number);
   return { uid, gid };

@@ -19,7 +19,15 @@ export interface HostCommandOptions {
   readonly user: SystemUser | undefined;
   /** Whether the program may read a variable. */
   readonly mayReadEnv: (variable: string) => boolean;
+  /** Whether it may run another program; without, none. */
+  readonly mayRun?: (command: string) => boolean;
 }
+
+/**
+ * Changes the user for a server that may do so without being root (its right must not pass on to
+ * functions). From util-linux; a server may only run it when it was built so, as in our container.
+ */
+const SETPRIV = "/usr/bin/setpriv";
 
 /** What the platform itself needs: where its cache is, which registry, the time zone. */
 const PLATFORM_ENV = ["TZ", "DENO_DIR", "NPM_CONFIG_REGISTRY"];
@@ -27,7 +35,7 @@ const PLATFORM_ENV = ["TZ", "DENO_DIR", "NPM_CONFIG_REGISTRY"];
 /** The command line of a host for some functions. */
 export function hostCommand(
   served: readonly ServedFunction[],
-  { modules, maxHeapMegabytes, user, mayReadEnv }: HostCommandOptions,
+  { modules, maxHeapMegabytes, user, mayReadEnv, mayRun }: HostCommandOptions,
 ): HostCommand {
   const plans = served.flatMap(({ plan }) => plan ?? []);
   const own = plans.length === 1 ? plans[0]?.config.maxHeapMegabytes : undefined;
@@ -53,13 +61,22 @@ export function hostCommand(
     flag("env", all(({ permissions }) => permissions.env)),
     `--v8-flags=--max-old-space-size=${own ?? maxHeapMegabytes}`,
   ].filter((each) => each !== "");
+  const args = Deno.build.standalone ? [HOST_COMMAND] : [...RUN, ...flags, MAIN, HOST_COMMAND];
+  if (user !== undefined && mayRun?.(SETPRIV) === true) {
+    return { program: SETPRIV, args: [...dropTo(user), Deno.execPath(), ...args], env };
+  }
   return {
     // This program, whatever its name and place, also after it was replaced by a newer one.
     program: Deno.build.os === "linux" ? "/proc/self/exe" : Deno.execPath(),
-    args: Deno.build.standalone ? [HOST_COMMAND] : [...RUN, ...flags, MAIN, HOST_COMMAND],
+    args,
     env,
     ...user,
   };
+}
+
+function dropTo({ uid, gid }: SystemUser): string[] {
+  const ids = ["--reuid", String(uid), "--regid", String(gid), "--clear-groups"];
+  return [...ids, "--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs"];
 }
 
 /** Without our lock and names: modules resolve their imports on their own. */

@@ -60,11 +60,19 @@ export class FunctionService {
       ],
       isHeld,
     };
+    const mayRun = (command: string): boolean => isHeld({ name: "run", command });
     const mayReadEnv = (variable: string): boolean => isHeld({ name: "env", variable });
     this.registry = new FunctionRegistry({
       maxHeapMegabytes,
       beforeCalls: sources.beforeCalls,
-      commandFor: (served) => hostCommand(served, { modules, maxHeapMegabytes, user, mayReadEnv }),
+      commandFor: (served) =>
+        hostCommand(served, {
+          modules,
+          maxHeapMegabytes,
+          user,
+          mayReadEnv,
+          mayRun,
+        }),
     });
   }
 

@@ -1,0 +1,254 @@
+/**
+ * The image of the Dockerfile, built and run with buildah (.ci/container): entry point, users, volumes,
+ * commands by name, stop and second start.
+ */
+import assert from "node:assert/strict";
+
+import { waitUntil } from "../functions.ts";
+import { mspOk, type Outcome, run, TempFolder } from "../program.ts";
+
+const IMAGE = Deno.env.get("MSP_TEST_IMAGE");
+const STORAGE = (Deno.env.get("MSP_TEST_BUILDAH") ?? "").split(" ").filter((each) => each !== "");
+const VOLUMES = ["config", "app/modules", "log", "sec"];
+
+/** A container of the image, with folders of the test as its volumes. */
+class Container {
+  private constructor(readonly id: string, readonly folder: TempFolder) {}
+
+  static async make(folder: TempFolder): Promise<Container> {
+    for (const volume of VOLUMES) await Deno.mkdir(folder.join(volume), { recursive: true });
+    const { out, err } = await buildah(["from", "--pull-never", IMAGE ?? ""]);
+    assert.notEqual(out.trim(), "", err);
+    // For volumes of the image buildah keeps folders of its own, in place of those that it is given.
+    const removed = VOLUMES.flatMap((volume) => ["--volume", `/${volume}-`]);
+    await buildah(["config", ...removed, out.trim()]);
+    return new Container(out.trim(), folder);
+  }
+
+  /** The command line that runs a program in it, as `docker run` or `docker exec` would. */
+  line(args: readonly string[], options: readonly string[] = []): string[] {
+    const volumes = VOLUMES.flatMap((each) => ["-v", `${this.folder.join(each)}:/${each}`]);
+    return ["buildah", ...STORAGE, "run", ...volumes, ...options, this.id, "--", ...args];
+  }
+
+  async run(args: readonly string[], options: readonly string[] = []): Promise<Outcome> {
+    return await run(this.line(args, options), { cwd: "/", env: ENV });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await buildah(["rm", this.id]);
+  }
+}
+
+const ENV = { BUILDAH_ISOLATION: "chroot" };
+
+async function buildah(args: readonly string[]): Promise<Outcome> {
+  const [what = "", ...rest] = args;
+  return await run(["buildah", ...STORAGE, what, ...rest], { cwd: "/", env: ENV });
+}
+
+/** A server in a container. */
+class Server {
+  readonly #process: Deno.ChildProcess;
+  #text = "";
+  readonly #done: Promise<unknown>;
+
+  /** Starts it with the entry point, as `docker run` would. */
+  constructor(container: Container, args: readonly string[], options: readonly string[] = []) {
+    const [command = "", ...rest] = container.line(["docker-entrypoint", ...args], options);
+    this.#process = new Deno.Command(command, {
+      args: rest,
+      env: ENV,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const collect = async (stream: ReadableStream<Uint8Array>): Promise<void> => {
+      for await (const text of stream.pipeThrough(new TextDecoderStream())) this.#text += text;
+    };
+    this.#done = Promise.all([collect(this.#process.stdout), collect(this.#process.stderr)]);
+  }
+
+  get text(): string {
+    return this.#text;
+  }
+
+  async waitFor(pattern: RegExp): Promise<void> {
+    await waitUntil(() => Promise.resolve(pattern.test(this.#text)), `${pattern} in ${this.#text}`);
+  }
+
+  /** URL of the endpoint. */
+  async url(): Promise<string> {
+    await this.waitFor(/is ready on \S+[\s\S]*Functions: /);
+    return /is ready on (\S+)/.exec(this.#text)?.[1] ?? "";
+  }
+
+  /** Sends the signal that `docker stop` sends to the first process, and gives the exit code. */
+  async stop(): Promise<number> {
+    const first = (await processes()).find(({ isHost }) => !isHost);
+    if (first !== undefined) Deno.kill(first.pid, "SIGTERM");
+    const { code } = await this.#process.status;
+    await this.#done;
+    return code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/** Owner of a file as UID:GID. */
+async function ownerOf(path: string): Promise<string> {
+  const { uid, gid } = await Deno.stat(path);
+  return `${uid}:${gid}`;
+}
+
+interface ProcessInfo {
+  readonly pid: number;
+  readonly uid: string;
+  /** Effective capabilities, in hex. */
+  readonly capabilities: string;
+  readonly isHost: boolean;
+}
+
+/** The processes of the program in other mount namespaces than ours. */
+async function processes(): Promise<ProcessInfo[]> {
+  const script = `for p in $(pgrep -x msp); do
+    [ "$(readlink /proc/$p/ns/mnt)" != "$(readlink /proc/self/ns/mnt)" ] || continue
+    echo "$p $(ps -o uid= -p $p) $(sed -n 's/^CapEff:\\s*//p' /proc/$p/status)" \\
+      "$(tr '\\0' ' ' < /proc/$p/cmdline)"
+  done`;
+  const { out } = await run(["bash", "-c", script], { cwd: "/" });
+  return out.trim().split("\n").filter((line) => line !== "").map((line) => {
+    const [pid = "", uid = "", capabilities = ""] = line.trim().split(/\s+/);
+    return { pid: Number(pid), uid, capabilities, isHost: line.includes("function-host") };
+  });
+}
+
+function containerTest(name: string, fn: (folder: TempFolder) => Promise<void>): void {
+  const isThere = IMAGE !== undefined;
+  Deno.test({
+    name: `container: ${name}${isThere ? "" : " (skipped: .ci/container runs it)"}`,
+    ignore: !isThere,
+    async fn(): Promise<void> {
+      await using folder = await TempFolder.make();
+      await fn(folder);
+    },
+  });
+}
+
+containerTest(
+  "the whole way, with PUID and PGID, commands by name, stop and second start",
+  async (folder) => {
+    await using container = await Container.make(folder);
+    const ids = ["--env", "PUID=1234", "--env", "PGID=2345"];
+    const options = { cwd: folder.path };
+    let publicKey = "";
+    {
+      await using server = new Server(container, ["--port", "0"], ids);
+      const url = await server.url();
+      for (
+        const path of [
+          "config/config.ini",
+          "config/modules.ini",
+          "sec/server.key",
+          "log/latest.log",
+        ]
+      ) {
+        assert.equal(await ownerOf(folder.join(path)), "1234:2345", path);
+      }
+      assert.equal(await ownerOf(folder.join("app/modules/simple_time.js")), "1234:2345");
+      assert.match(await folder.read("config/config.ini"), /^Register=\/sec\/clients\.dev$/m);
+      const running = await processes();
+      const serving = running.filter(({ isHost }) => !isHost);
+      const hosts = running.filter(({ isHost }) => isHost);
+      assert.deepEqual(serving.map(({ uid }) => uid), ["1234"]);
+      assert.deepEqual(
+        hosts.map(({ uid, capabilities }) => `${uid} ${Number(`0x${capabilities}`)}`),
+        [
+          "65534 0",
+        ],
+      );
+      await mspOk(["keygen", "pair", "client"], options);
+      publicKey = await folder.read("client.pub");
+      const appended = await container.run(["appendclient", publicKey], ids);
+      assert.equal(appended.code, 0, appended.err);
+      assert.equal(await ownerOf(folder.join("sec/client_1.pub")), "1234:2345");
+      await folder.write("client.secret", /Secret: (\S+)/.exec(appended.out)?.[1] ?? "");
+      await folder.write("server.pub", await folder.read("sec/server.pub"));
+      await server.waitFor(/Registered client keys: 1/);
+      assert.match(await mspOk(["call", url, "time_test"], options), /^It is currently/);
+      const health = await container.run(["msp", "health", url], ids);
+      assert.equal(health.code, 0, health.err);
+      assert.equal(await server.stop(), 0, server.text);
+      assert.match(server.text, /INFO server: Stopped/);
+    }
+    const key = await folder.read("sec/server.key");
+    await using server = new Server(container, ["serve", "--port", "0"], ids);
+    assert.match(
+      await mspOk(["call", await server.url(), "time_test"], options),
+      /^It is currently/,
+    );
+    assert.equal(await server.stop(), 0);
+    assert.equal(await folder.read("sec/server.key"), key);
+    assert.equal(await folder.read("sec/client_1.pub"), publicKey.trim());
+    const listed = await container.run(["listclients", "--json"], ids);
+    assert.equal(JSON.parse(listed.out).length, 1);
+    const purged = await container.run(["purgeclients", "--yes"], ids);
+    assert.equal(purged.code, 0, purged.err);
+    assert.equal(JSON.parse((await container.run(["listclients", "--json"], ids)).out).length, 0);
+  },
+);
+
+containerTest("a function cannot read the key store, whatever it imports", async (folder) => {
+  await using container = await Container.make(folder);
+  await folder.write("config/modules.ini", "[Modules]\nthief=thief\n");
+  await folder.write(
+    "app/modules/thief.js",
+    `export async function entry_call() {
+      const found = [];
+      for (const path of ["/sec/server.key", "/sec/clients.dev", "/sec/server.pub", "/config/config.ini"]) {
+        try {
+          await import(path, { with: { type: "json" } });
+          found.push(path);
+        } catch (error) {
+          if (!/denied|os error 13/i.test(error.message)) found.push(path + ": " + error.message);
+        }
+      }
+      return JSON.stringify(found);
+    }`,
+  );
+  await Deno.chmod(folder.join("app/modules/thief.js"), 0o644);
+  await Deno.chmod(folder.join("sec"), 0o700);
+  const options = { cwd: folder.path };
+  await mspOk(["keygen", "pair", "client"], options);
+  await using server = new Server(container, ["--port", "0"]);
+  const url = await server.url();
+  const appended = await container.run(["appendclient", await folder.read("client.pub")]);
+  await folder.write("client.secret", /Secret: (\S+)/.exec(appended.out)?.[1] ?? "");
+  await folder.write("server.pub", await folder.read("sec/server.pub"));
+  await server.waitFor(/Registered client keys: 1/);
+  const found: string[] = JSON.parse(await mspOk(["call", url, "thief"], options));
+  assert.deepEqual(found.filter((each) => each.startsWith("/sec")), []);
+  assert.equal(await server.stop(), 0);
+});
+
+containerTest("with --user it runs as that user, and changes no owner", async (folder) => {
+  await using container = await Container.make(folder);
+  for (const volume of VOLUMES) await Deno.chown(folder.join(volume), 4321, 4321);
+  await using server = new Server(container, ["--port", "0"], ["--user", "4321:4321"]);
+  await server.url();
+  assert.deepEqual([...new Set((await processes()).map(({ uid }) => uid))], ["4321"]);
+  assert.equal(await ownerOf(folder.join("sec/server.key")), "4321:4321");
+  assert.equal(await server.stop(), 0);
+});
+
+containerTest("a wrong PUID is one clear error, another command runs as it is", async (folder) => {
+  await using container = await Container.make(folder);
+  const wrong = await container.run(["docker-entrypoint"], ["--env", "PUID=me"]);
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.err, /^docker-entrypoint: error: Cannot use PUID=me, expected the number/);
+  const other = await container.run(["docker-entrypoint", "msp", "--version"]);
+  assert.match(other.out, /^msp \d+\.\d+\.\d+ \(Mini Share Point; commit \w+, Deno /);
+  assert.equal((await container.run(["pwd"])).out, "/app\n");
+});
