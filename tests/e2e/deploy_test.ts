@@ -1,0 +1,87 @@
+/**
+ * What is shipped beside the executable does what it is for, by the programs that read it.
+ */
+import assert from "node:assert/strict";
+import { COMMANDS } from "../../cli/commands.ts";
+import { MANUAL } from "../../tasks/manual.ts";
+import { run, TempFolder } from "../program.ts";
+
+const DEPLOY = new URL("../../deploy/", import.meta.url);
+
+/** A test that needs a program of this machine. */
+function testWith(program: string, name: string, fn: (folder: TempFolder) => Promise<void>): void {
+  const isThere = ["/usr/bin/", "/bin/", "/usr/sbin/"].some((folder) => {
+    try {
+      return Deno.statSync(folder + program).isFile;
+    } catch {
+      return false;
+    }
+  });
+  Deno.test({
+    name: isThere ? name : `${name} (skipped: ${program} is not installed)`,
+    ignore: !isThere,
+    async fn(): Promise<void> {
+      await using folder = await TempFolder.make();
+      for (const [file, text] of Object.entries(MANUAL)) await folder.write(file, text);
+      await fn(folder);
+    },
+  });
+}
+
+testWith("systemd-analyze", "the systemd unit is correct, and hardly exposed", async (folder) => {
+  const unit = await Deno.readTextFile(new URL("msp.service", DEPLOY));
+  // The executable and its man page are not installed here.
+  await folder.write(
+    "msp.service",
+    unit.replaceAll("/usr/local/bin/msp", "/bin/true").replace(/^Documentation=.*$/m, ""),
+  );
+  const options = { cwd: folder.path };
+  const verified = await run(["systemd-analyze", "verify", "./msp.service"], options);
+  assert.equal(verified.code, 0, verified.err);
+  assert.doesNotMatch(verified.err, /msp\.service/, "a line that systemd does not understand");
+  const security = ["systemd-analyze", "security", "--offline=yes", "--threshold=20"];
+  const { code, out } = await run([...security, "./msp.service"], options);
+  assert.equal(code, 0, out);
+});
+
+testWith("man", "the man page has every command, and no fault that man knows", async (folder) => {
+  const env = { MANWIDTH: "80", LC_ALL: "C" };
+  const line = ["man", "--warnings", "-l", "msp.1"];
+  const { code, out, err } = await run(line, { cwd: folder.path, env });
+  assert.equal(code, 0, err);
+  assert.equal(err, "");
+  for (const { name } of COMMANDS) assert.match(out, new RegExp(`msp (?:\\[)?${name}`));
+  assert.match(out, /--port PORT/);
+});
+
+/** What bash offers at the end of a line. */
+async function completions(folder: TempFolder, ...words: string[]): Promise<string[]> {
+  const script = `source msp.bash
+    COMP_WORDS=(msp "$@"); COMP_CWORD=$#
+    _msp; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const { out } = await run(["bash", "-c", script, "bash", ...words], { cwd: folder.path });
+  return out.trim().split("\n");
+}
+
+testWith("bash", "bash completes commands and their options", async (folder) => {
+  assert.deepEqual(await completions(folder, "app"), ["appendclient"]);
+  assert.deepEqual(await completions(folder, "serve", "--mod"), ["--modules-config", "--modules"]);
+  assert.deepEqual(await completions(folder, "keygen", "p"), ["private", "public", "pair"]);
+  assert.deepEqual(await completions(folder, "removeclient", "--y"), ["--yes"]);
+  const { code, err } = await run(["bash", "-n", "msp.bash"], { cwd: folder.path });
+  assert.equal(code, 0, err);
+});
+
+testWith("zsh", "zsh reads its completion", async (folder) => {
+  const { code, err } = await run(["zsh", "-n", "_msp"], { cwd: folder.path });
+  assert.equal(code, 0, err);
+});
+
+testWith("fish", "fish completes commands and their options", async (folder) => {
+  const script = "source msp.fish; complete -C 'msp rotate-s'; complete -C 'msp doctor --js'";
+  const options = { cwd: folder.path, env: { HOME: folder.path } };
+  const { out, err } = await run(["fish", "--no-config", "-c", script], options);
+  assert.match(out, /^rotate-secrets\t/m, err);
+  assert.match(out, /^rotate-server-key\t/m);
+  assert.match(out, /^--json\t/m);
+});
