@@ -19,6 +19,7 @@ import { capacitiesFor, ReplayGuard } from "./guard/replay.ts";
 import { Answerer } from "./http/answer.ts";
 import { createEndpoint, type Endpoint } from "./http/endpoint.ts";
 import type { RequestLog } from "./http/request_log.ts";
+import { loadTracing } from "./http/tracing.ts";
 import { Keyring } from "./keyring/keyring.ts";
 import { LiveStore } from "./keyring/live_store.ts";
 import { SenderFinder } from "./keyring/sender.ts";
@@ -100,6 +101,7 @@ export async function assembleEndpoint(sources: EndpointSources): Promise<Assemb
     replayGuard,
     fingerprintKey: journal.key,
     registry,
+    trace: await loadTracing(),
     requestTtlSeconds: settings.requestTtlSeconds,
     events: {
       onAuthenticated(address, nowSeconds): void {

@@ -8,6 +8,7 @@ import type { NonceMark } from "../crypto/nonce_mark.ts";
 import type { CallRefusal, CallResult } from "../functions/queue.ts";
 import type { FunctionCaller } from "../functions/registry.ts";
 import { FINGERPRINT_WORDS, type ReplayGuard } from "../guard/replay.ts";
+import type { Step, Trace } from "./tracing.ts";
 import type { Keyring } from "../keyring/keyring.ts";
 import { copyRequest, type Sender, type SenderFinder } from "../keyring/sender.ts";
 import {
@@ -64,6 +65,8 @@ export interface AnswerParts {
   readonly registry: FunctionCaller;
   readonly requestTtlSeconds: number;
   readonly events: AnswerEvents;
+  /** Spans of the steps, where somebody wants them. */
+  readonly trace?: Trace | undefined;
   /** Of the fingerprints that the replay guard remembers, 16 bytes; a random one without. */
   readonly fingerprintKey?: Uint8Array<ArrayBuffer>;
   /** Milliseconds since 1970. */
@@ -94,17 +97,27 @@ export class Answerer {
     const { senders } = this.#parts;
     const parsed = this.#parser.parse(body);
     if (!parsed.ok) return parsed;
-    const found = senders.findLikely(parsed.request, address, this.#nowSeconds());
-    if (found === undefined) return this.#answerAfterSearch(parsed.request, address);
+    const { request } = parsed;
+    const find = (): ReturnType<SenderFinder["findLikely"]> =>
+      senders.findLikely(request, address, this.#nowSeconds());
+    const found = this.#traced("find-sender", find);
+    if (found === undefined) return this.#answerAfterSearch(request, address);
     if (found === "tampered") return this.#refuseStranger(address);
-    return this.#answerSender(parsed.request, found, address);
+    return this.#answerSender(request, found, address);
+  }
+
+  #traced<T>(step: Step, action: () => T): T {
+    const { trace } = this.#parts;
+    return trace === undefined ? action() : trace(step, action);
   }
 
   async #answerAfterSearch(request: SealedRequest, address: string): Promise<Answer> {
     const { senders } = this.#parts;
     // The search takes several turns of the event loop, in which the parser's buffer is reused.
     const copy = copyRequest(request);
-    const found = await senders.search(copy.check, address, this.#nowSeconds());
+    const search = (): ReturnType<SenderFinder["search"]> =>
+      senders.search(copy.check, address, this.#nowSeconds());
+    const found = await this.#traced("find-sender", search);
     if (found === "busy") return { ok: false, reason: "too many requests of strangers" };
     const sender = found === "none" ? undefined : senders.open(found, copy);
     if (sender === undefined) return this.#refuseStranger(address);
@@ -120,7 +133,8 @@ export class Answerer {
     const admitted = this.#admit(request, sender, address);
     if (!admitted.ok) return admitted;
     const { functionName } = admitted;
-    const result = this.#parts.registry.call(functionName);
+    const { registry } = this.#parts;
+    const result = this.#traced("function", () => registry.call(functionName));
     if (!(result instanceof Promise)) return this.#seal(result, functionName, sender.key);
     return result.then((later) => {
       // Whoever was removed in the meantime gets no answer.
@@ -135,7 +149,11 @@ export class Answerer {
     const { box, nonceMark, events } = this.#parts;
     if (result.ok) {
       events.onCalled?.(functionName, undefined);
-      const sealed = box.seal(key, nonceMark.make(), encodeResult(result.text));
+      const { text } = result;
+      const sealed = this.#traced(
+        "seal",
+        () => box.seal(key, nonceMark.make(), encodeResult(text)),
+      );
       return { ok: true, body: encodeResponse(sealed) };
     }
     const { reason, error } = result;
