@@ -86,6 +86,26 @@ Deno.test("/metrics counts requests by outcome, calls, clients and reloads; /hea
   }
 });
 
+Deno.test("dashboard and alert rules ask for metrics that the server has", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write("config/config.ini", "[Admin]\nListen=127.0.0.1:0\n");
+  await using server = await ServerProcess.start({ cwd: folder.path });
+  const { text } = await get(`${await adminUrl(server)}/metrics`);
+  const known = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name));
+  for (const file of ["grafana.json", "alerts.yml"]) {
+    const asked = await Deno.readTextFile(new URL(`../../deploy/${file}`, import.meta.url));
+    const names = asked.match(/\b(?:msp|process)_[a-z_]+/g) ?? [];
+    assert.ok(names.length > 5, file);
+    for (const name of names) {
+      assert.ok(known.has(name.replace(/_bucket$/, "")), `${file}: ${name}`);
+    }
+  }
+  const dashboard = JSON.parse(
+    await Deno.readTextFile(new URL("../../deploy/grafana.json", import.meta.url)),
+  );
+  assert.ok(dashboard.panels.length > 5);
+});
+
 Deno.test("health and metrics are on no public port, and off by default", async () => {
   await using folder = await TempFolder.make();
   await using server = await ServerProcess.start({ cwd: folder.path });
