@@ -50,7 +50,7 @@ Deno.test("README: the table of environment variables is the program's", async (
 });
 
 Deno.test("the documents link to files that exist", async () => {
-  const folders = [".", "docs", "docs/decisions"];
+  const folders = [".", "docs", "docs/decisions", "examples"];
   for (const folder of folders) {
     for await (const { name } of Deno.readDir(new URL(`${folder}/`, ROOT))) {
       if (!name.endsWith(".md")) continue;
