@@ -11,8 +11,10 @@ import { serverLine, startSubject } from "./subject.ts";
 import { runLoad } from "./wrk.ts";
 
 const CLIENTS = 10_000;
-/** Connections of the known client and of the strangers; each waits for its answer. */
+/** Connections of the known client; each waits for its answer. */
 const CONNECTIONS = 4;
+/** Connections of the strangers: refusals are held for 20 to 30 ms. */
+const FLOOD_CONNECTIONS = 256;
 
 /** What was measured. */
 export interface StrangerFigures {
@@ -96,7 +98,7 @@ async function runFloods(
     const bodies = sealRequests(store, strangers, 40_000);
     const [knownResult, flood] = await Promise.all([
       runLoad(knownLoad),
-      runLoad({ url, bodies, seconds, connections: CONNECTIONS, addresses: true }),
+      runLoad({ url, bodies, seconds, connections: FLOOD_CONNECTIONS, addresses: true }),
     ]);
     if (knownResult.refused > 0) throw new Error("the known client was refused");
     flooded.push(knownResult.p99Ms);
