@@ -8,7 +8,6 @@ import type { NonceMark } from "../crypto/nonce_mark.ts";
 import type { CallRefusal, CallResult } from "../functions/queue.ts";
 import type { FunctionCaller } from "../functions/registry.ts";
 import { FINGERPRINT_WORDS, type ReplayGuard } from "../guard/replay.ts";
-import type { Step, Trace } from "./tracing.ts";
 import type { Keyring } from "../keyring/keyring.ts";
 import { copyRequest, type Sender, type SenderFinder } from "../keyring/sender.ts";
 import {
@@ -21,6 +20,7 @@ import {
   type VerifyRefusal,
   verifyRequest,
 } from "../protocol/v1.ts";
+import type { Step, Trace } from "./tracing.ts";
 
 /** Why a request was not answered. */
 export type Refusal =

@@ -78,22 +78,7 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
       // Holding this one would take the room that is missing.
       return makeRefusal();
     }
-    try {
-      const body = await answerAdmitted(request, origin, startedMs);
-      if (body !== undefined) return new Response(body, { headers: ANSWER_HEADERS });
-      await refusalClock?.hold(begun);
-      return makeRefusal();
-    } finally {
-      gate.leave(origin.address);
-    }
-  }
-
-  /** The body of the answer; `undefined` when it is refused. Never rejects. */
-  async function answerAdmitted(
-    request: Request,
-    origin: Origin,
-    startedMs: number,
-  ): Promise<string | undefined> {
+    // One function and no `finally`: each further promise shows in the throughput.
     try {
       if (isJson(request)) {
         const body = await bodies.read(request);
@@ -102,7 +87,8 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
         if (answer.ok) {
           onAnswered(origin);
           onEnded?.(performance.now() - startedMs);
-          return answer.body;
+          gate.leave(origin.address);
+          return new Response(answer.body, { headers: ANSWER_HEADERS });
         }
         refused({ ...answer, origin }, startedMs);
       } else {
@@ -112,7 +98,9 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
     } catch (error) {
       refused({ reason: "internal error", origin, error }, startedMs);
     }
-    return undefined;
+    await refusalClock?.hold(begun);
+    gate.leave(origin.address);
+    return makeRefusal();
   }
 
   return (request, peerAddress) => {

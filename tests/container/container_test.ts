@@ -85,9 +85,26 @@ class Server {
 
   /** Sends the signal that `docker stop` sends to the first process, and gives the exit code. */
   async stop(): Promise<number> {
-    const first = (await processes()).find(({ isHost }) => !isHost);
-    if (first !== undefined) Deno.kill(first.pid, "SIGTERM");
-    const { code } = await this.#process.status;
+    let isOver = false;
+    const status = this.#process.status.then((each) => {
+      isOver = true;
+      return each;
+    });
+    // A second signal would end it at once.
+    const signalled = new Set<number>();
+    await waitUntil(async () => {
+      for (const { pid, isHost } of isOver ? [] : await processes()) {
+        if (isHost || signalled.has(pid)) continue;
+        signalled.add(pid);
+        try {
+          Deno.kill(pid, "SIGTERM");
+        } catch {
+          // It ended meanwhile.
+        }
+      }
+      return isOver;
+    }, `the end of the server: ${this.#text}`);
+    const { code } = await status;
     await this.#done;
     return code;
   }
@@ -241,6 +258,39 @@ containerTest("with --user it runs as that user, and changes no owner", async (f
   assert.deepEqual([...new Set((await processes()).map(({ uid }) => uid))], ["4321"]);
   assert.equal(await ownerOf(folder.join("sec/server.key")), "4321:4321");
   assert.equal(await server.stop(), 0);
+});
+
+containerTest("with a read-only root file system it writes to its volumes only", async (folder) => {
+  await using container = await Container.make(folder);
+  const { out } = await buildah(["mount", container.id]);
+  const root = out.trim();
+  const env = "PATH=/usr/bin:/bin:/usr/local/bin MSP_CONFIG_PATH=/config/config.ini " +
+    "MSP_MODCONF_PATH=/config/modules.ini MSP_LOGFILE_PATH=/log";
+  const volumes = VOLUMES.map((each) => `mount --bind ${folder.join(each)} ${root}/${each}`);
+  const script = [
+    `mount --bind ${root} ${root}`,
+    `mount -o remount,bind,ro ${root}`,
+    ...volumes,
+    `mount -t proc proc ${root}/proc`,
+    `touch ${root}/x && exit 9`,
+    `exec chroot ${root} sh -c 'cd /app && exec env ${env} docker-entrypoint --port 0'`,
+  ].join("\n");
+  const process = new Deno.Command("unshare", {
+    args: ["-m", "bash", "-c", script],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const errors = new Response(process.stderr).text();
+  const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const { value } = await reader.read();
+  process.kill("SIGTERM");
+  await reader.cancel();
+  const { code } = await process.status;
+  assert.match(value ?? "", /is ready on/, await errors);
+  assert.equal(code, 0);
+  await errors;
+  assert.equal(await ownerOf(folder.join("sec/server.key")), "1000:100");
 });
 
 containerTest("a wrong PUID is one clear error, another command runs as it is", async (folder) => {

@@ -3,7 +3,7 @@
  * client.
  */
 import assert from "node:assert/strict";
-import { mspOk, run, ServerProcess, TempFolder } from "../program.ts";
+import { msp, mspOk, run, ServerProcess, TempFolder } from "../program.ts";
 
 const PYTHON_PEER = new URL("../interop/msp_v1.py", import.meta.url).pathname;
 const PYTHON_CLIENT = new URL("../../examples/client.py", import.meta.url).pathname;
@@ -49,11 +49,13 @@ Deno.test({
       before.set(name, await folder.read(`sec/${name}`));
     }
 
-    // As the guide says: look, correct, start.
+    // As the guide says: look, start.
     const paths = ["--config", "config-docker/config.ini"];
     const modules = ["--modules-config", "config-docker/modules.ini"];
-    const doctor = await run(["sh", "-c", "chmod 600 sec/server.key sec/clients.dev"], options);
-    assert.equal(doctor.code, 0);
+    const doctor = await msp(["doctor", ...paths, ...modules], options);
+    assert.equal(doctor.code, 1);
+    assert.match(doctor.out, /sec\/server\.key has mode 644: others can read it\n/);
+    assert.match(doctor.out, /remedy: chmod 600 sec\/clients\.dev\n/);
     await using server = await ServerProcess.start({ ...options, args: [...paths, ...modules] });
     for (const number of [1, 2, 3]) {
       const home = { cwd: folder.join(`home${number}`) };
