@@ -9,6 +9,7 @@ import { checkTls } from "./doctor_tls.ts";
 import { MspError, reasonOf } from "./errors.ts";
 import { isFolder } from "./files.ts";
 import type { ServerPaths } from "./first_start.ts";
+import { describeExposure } from "./functions/exposure.ts";
 import { describeFunctions } from "./functions/report.ts";
 import { checkStore, type Finding } from "./keyring/store_check.ts";
 import { serverKeyPath } from "./keyring/server_keys.ts";
@@ -74,14 +75,8 @@ async function checkFunctions(
     if (!(error instanceof MspError)) throw error;
     findings.push(wrong(error.message, error.hint ?? "start the server once"));
   }
-  if (Deno.build.standalone && settings.functions.user === undefined) {
-    const remedy = "run only modules that you trust, or start the server as root with " +
-      "[Functions] User=65534:65534 in config.ini";
-    const what =
-      "functions run as the server's user: what they import can be any file of its that is " +
-      "code or data in the form of code";
-    findings.push({ level: "note", what, remedy });
-  }
+  const exposure = settings.functions.user === undefined ? describeExposure() : undefined;
+  if (exposure !== undefined) findings.push({ level: "note", ...exposure });
   return findings;
 }
 

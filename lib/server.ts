@@ -16,6 +16,7 @@ import {
 import { formatKey } from "./crypto/keys.ts";
 import { ConfigError, MspError } from "./errors.ts";
 import { ensureConfig, ensureModules, ensureStore, type ServerPaths } from "./first_start.ts";
+import { describeExposure, importExposure } from "./functions/exposure.ts";
 import { FunctionService } from "./functions/service.ts";
 import { ReplayJournal } from "./guard/journal.ts";
 import type { Endpoint } from "./http/endpoint.ts";
@@ -99,6 +100,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       recordsPerFile: Math.max(rememberedRequests, Math.ceil(rememberedEntries / 2)),
       onFailure: (reason) => requestLog.journalFailed(reason),
     });
+    const exposure = importExposure();
+    if (settings.functions.user === undefined && exposure === "any file") {
+      log.warning("{what}; {remedy}", { ...describeExposure(exposure) });
+    }
     const beforeCalls = (): void => journal.flush();
     const metrics = settings.admin && await Metrics.load();
     const onReloaded = (): void => metrics?.reloaded("modules");
