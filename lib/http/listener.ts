@@ -20,7 +20,7 @@ const LOCAL_PEER = "local";
 const log = logger("server");
 
 /** Where to listen. */
-export interface ListenAddress {
+export interface ListenOptions {
   /** IP address or host name. */
   readonly host: string;
   /** 0 takes a free port. */
@@ -33,7 +33,7 @@ export interface ListenAddress {
 /** Listens until it is stopped. */
 export class Listener {
   readonly #endpoint: Endpoint;
-  readonly #address: ListenAddress;
+  readonly #address: ListenOptions;
   #port: number;
   #tls: TlsPair | undefined;
   #server: Deno.HttpServer | undefined;
@@ -41,7 +41,7 @@ export class Listener {
   #inFlight = 0;
   #onIdle = (): void => {};
 
-  private constructor(endpoint: Endpoint, address: ListenAddress) {
+  private constructor(endpoint: Endpoint, address: ListenOptions) {
     this.#endpoint = endpoint;
     this.#address = address;
     this.#port = address.port;
@@ -53,7 +53,7 @@ export class Listener {
    *
    * @throws {ConfigError} when the address cannot be listened on, or certificate and key do not fit.
    */
-  static async start(endpoint: Endpoint, address: ListenAddress): Promise<Listener> {
+  static async start(endpoint: Endpoint, address: ListenOptions): Promise<Listener> {
     const listener = new Listener(endpoint, address);
     if (address.tls !== undefined) listener.#probe();
     await listener.#listen();
