@@ -2,6 +2,7 @@
  * @module
  * A program under measurement, on the first core; what loads it runs on the second.
  */
+import { residentMegabytes } from "../tests/process_memory.ts";
 import { programFlags } from "../tasks/flags.ts";
 
 /** A started program. */
@@ -60,11 +61,7 @@ export async function startSubject(
     pid: process.pid,
     startMs,
     waitForLog: (pattern) => waitFor(() => pattern.test(err)),
-    async residentMegabytes(): Promise<number> {
-      // The platform reads /proc with full permissions only.
-      const ps = new Deno.Command("ps", { args: ["-o", "rss=", "-p", String(process.pid)] });
-      return Number(new TextDecoder().decode((await ps.output()).stdout)) / 1024;
-    },
+    residentMegabytes: () => residentMegabytes(process.pid),
     async stop(): Promise<void> {
       process.kill("SIGTERM");
       await process.status;

@@ -4,9 +4,9 @@
  */
 import { X509Certificate } from "node:crypto";
 import type { TlsFiles } from "./config/settings.ts";
-import { MspError, reasonOf } from "./errors.ts";
-import { readTlsPair, type TlsPair } from "./http/tls.ts";
-import type { Finding } from "./keyring/store_check.ts";
+import { reasonOf } from "./errors.ts";
+import { isPairMismatch, readTlsPair, type TlsPair } from "./http/tls.ts";
+import { attempt, type Finding } from "./keyring/store_check.ts";
 
 const DAY_SECONDS = 86_400;
 /** Certificates of public authorities are renewed about 30 days before their end. */
@@ -18,13 +18,9 @@ export async function checkTls(files: TlsFiles, nowSeconds: number): Promise<Fin
   const findings: Finding[] = [];
   const wrong = (what: string, remedy: string): void =>
     void findings.push({ level: "wrong", what, remedy });
-  let pair: TlsPair;
-  try {
-    pair = await readTlsPair(files);
-  } catch (error) {
-    if (!(error instanceof MspError)) throw error;
-    return [{ level: "wrong", what: error.message, remedy: error.hint ?? "replace it" }];
-  }
+  const read = await attempt(() => readTlsPair(files));
+  if ("finding" in read) return [read.finding];
+  const pair = read.value;
   const mode = (await Deno.stat(keyFile)).mode ?? 0;
   // A group may have it: that of the certificate tool, or of the server's user.
   if ((mode & 0o007) !== 0) wrong(`${keyFile}: everybody can read it`, `chmod o-rwx ${keyFile}`);
@@ -45,10 +41,7 @@ function pairState(pair: TlsPair): string | undefined {
     Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...pair }).close();
     return undefined;
   } catch (error) {
-    if (error instanceof Error && error.message.includes("KeyMismatch")) {
-      return "the key is not that of the certificate";
-    }
-    return reasonOf(error);
+    return isPairMismatch(error) ? "the key is not that of the certificate" : reasonOf(error);
   }
 }
 

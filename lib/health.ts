@@ -2,9 +2,10 @@
  * @module
  * Whether a server takes requests, asked from outside: for scripts and containers.
  */
-import { type Settings } from "./config/settings.ts";
+import type { Settings } from "./config/settings.ts";
 import { CallError } from "./errors.ts";
 import { ENDPOINT_PATH } from "./http/endpoint.ts";
+import { bracketed } from "./http/host_name.ts";
 
 const TIMEOUT_MS = 5000;
 
@@ -18,16 +19,16 @@ const TIMEOUT_MS = 5000;
 export async function checkHealth(settings: Settings): Promise<string> {
   const { admin, listen: { host, port, socket, tls } } = settings;
   if (admin !== undefined && admin.port !== 0) {
-    return await checkUrl(`http://${localName(admin.host)}:${admin.port}/healthz`);
+    return await checkUrl(`http://${bracketed(localHost(admin.host))}:${admin.port}/healthz`);
   }
   if (socket !== undefined) {
     using client = Deno.createHttpClient({ proxy: { transport: "unix", path: socket.path } });
     return await ask(`http://localhost${ENDPOINT_PATH}`, `the socket ${socket.path}`, client);
   }
-  if (tls === undefined) return await checkUrl(`http://${localName(host)}:${port}${ENDPOINT_PATH}`);
-  const address = `${localName(host)}:${port}`;
+  const address = `${bracketed(localHost(host))}:${port}`;
+  if (tls === undefined) return await checkUrl(`http://${address}${ENDPOINT_PATH}`);
   try {
-    (await Deno.connect({ hostname: unbracketed(localName(host)), port })).close();
+    (await Deno.connect({ hostname: localHost(host), port })).close();
     return `${address} accepts connections`;
   } catch (error) {
     throw notReached(address, error);
@@ -67,13 +68,8 @@ function notReached(name: string, error: unknown): CallError {
   return new CallError(`Cannot reach ${name}: ${state}`, { cause: error });
 }
 
-/** The name by which this machine reaches what listens on every address. */
-function localName(host: string): string {
+/** The address by which this machine reaches what listens on every address. */
+function localHost(host: string): string {
   if (host === "0.0.0.0") return "127.0.0.1";
-  if (host === "::") return "[::1]";
-  return host.includes(":") ? `[${host}]` : host;
-}
-
-function unbracketed(host: string): string {
-  return host.replace(/^\[|\]$/g, "");
+  return host === "::" ? "::1" : host;
 }

@@ -11,22 +11,18 @@ import {
   type Settings,
   type SettingsResult,
   type SystemUser,
-  type TlsFiles,
 } from "./config/settings.ts";
 import { formatKey } from "./crypto/keys.ts";
-import { ConfigError, MspError } from "./errors.ts";
+import { MspError } from "./errors.ts";
 import { ensureConfig, ensureModules, ensureStore, type ServerPaths } from "./first_start.ts";
 import { describeExposure, importExposure } from "./functions/exposure.ts";
 import { FunctionService } from "./functions/service.ts";
 import { ReplayJournal } from "./guard/journal.ts";
-import type { Endpoint } from "./http/endpoint.ts";
-import { Listener } from "./http/listener.ts";
-import { RequestLog } from "./http/request_log.ts";
-import { lookAtTlsFiles, readTlsPair } from "./http/tls.ts";
 import { startAdmin } from "./http/admin.ts";
+import { listenOn } from "./http/listening.ts";
+import { RequestLog } from "./http/request_log.ts";
 import { closeLog, FAILURE_CATEGORY, logger, type LogSettings, openLog } from "./log.ts";
 import { Metrics } from "./metrics/metrics.ts";
-import { Watch } from "./watch.ts";
 
 /** How to start a server. */
 export interface ServerOptions {
@@ -83,27 +79,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const { pair, made } = await ensureStore(settings);
     logMade(made);
     const isHeld = rememberPermissions();
-    narrowPermissions({
-      read: [
-        dirname(paths.config),
-        dirname(paths.modulesConfig),
-        paths.modules,
-        settings.store.serverFolder,
-        settings.store.clientsFolder,
-        settings.store.register,
-      ],
-      write: [paths.log, ...listen.socket === undefined ? [] : [listen.socket.path]],
-    });
+    giveUpPermissions(paths, settings, listen);
+    warnOfExposure(settings);
     const requestLog = new RequestLog();
-    const { rememberedRequests, rememberedEntries } = settings.limits;
-    const journal = new ReplayJournal(paths.log, {
-      recordsPerFile: Math.max(rememberedRequests, Math.ceil(rememberedEntries / 2)),
-      onFailure: (reason) => requestLog.journalFailed(reason),
-    });
-    const exposure = importExposure();
-    if (settings.functions.user === undefined && exposure === "any file") {
-      log.warning("{what}; {remedy}", { ...describeExposure(exposure) });
-    }
+    const journal = openJournal(paths, settings, requestLog);
     const beforeCalls = (): void => journal.flush();
     const metrics = settings.admin && await Metrics.load();
     const onReloaded = (): void => metrics?.reloaded("modules");
@@ -176,6 +155,41 @@ async function prepare(
   }
 }
 
+/** Ready, the server writes its log and its socket, and nothing else. */
+function giveUpPermissions(paths: ServerPaths, settings: Settings, listen: ListenSettings): void {
+  const { store } = settings;
+  narrowPermissions({
+    read: [
+      dirname(paths.config),
+      dirname(paths.modulesConfig),
+      paths.modules,
+      store.serverFolder,
+      store.clientsFolder,
+      store.register,
+    ],
+    write: [paths.log, ...listen.socket === undefined ? [] : [listen.socket.path]],
+  });
+}
+
+/** Says so where any function could read the server's key. */
+function warnOfExposure({ functions }: Settings): void {
+  const exposure = importExposure();
+  if (functions.user !== undefined || exposure !== "any file") return;
+  log.warning("{what}; {remedy}", { ...describeExposure(exposure) });
+}
+
+function openJournal(
+  paths: ServerPaths,
+  { limits }: Settings,
+  requestLog: RequestLog,
+): ReplayJournal {
+  const { rememberedRequests, rememberedEntries } = limits;
+  return new ReplayJournal(paths.log, {
+    recordsPerFile: Math.max(rememberedRequests, Math.ceil(rememberedEntries / 2)),
+    onFailure: (reason) => requestLog.journalFailed(reason),
+  });
+}
+
 /** Settings with what the command line says of functions. */
 function withUser(settings: Settings, options: ServerOptions): Settings {
   if (!("functionsUser" in options)) return settings;
@@ -187,34 +201,4 @@ function withFlags(listen: ListenSettings, { host, port }: ServerOptions): Liste
   if (host === undefined && port === undefined) return listen;
   const { socket: _, ...tcp } = listen;
   return { ...tcp, host: host ?? listen.host, port: port ?? listen.port };
-}
-
-/** Listens, and follows the certificate where there is one. */
-async function listenOn(
-  listen: ListenSettings,
-  endpoint: Endpoint,
-  { onReloaded }: { onReloaded: () => void },
-): Promise<{ listener: Listener; tlsWatch?: Watch }> {
-  const { tls: files, ...address } = listen;
-  if (files === undefined) return { listener: await Listener.start(endpoint, address) };
-  const seen = await lookAtTlsFiles(files);
-  const tls = await readTlsPair(files);
-  const listener = await Listener.start(endpoint, { ...address, tls });
-  const look = (): Promise<string> => lookAtTlsFiles(files);
-  const onChange = async (): Promise<void> => {
-    if (await takeUpTls(listener, files)) onReloaded();
-  };
-  return { listener, tlsWatch: new Watch({ seen, look, onChange }) };
-}
-
-async function takeUpTls(listener: Listener, files: TlsFiles): Promise<boolean> {
-  try {
-    await listener.useTls(await readTlsPair(files));
-    log.info("Certificate in use: {path}", { path: files.certFile });
-    return true;
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    log.error("{message}; the certificate before stays in use", { message: error.message });
-    return false;
-  }
 }

@@ -7,6 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import { openAnswer, sealRequest } from "../tests/endpoint.ts";
+import { residentMegabytes } from "../tests/process_memory.ts";
 import { ServerProcess, TempFolder } from "../tests/program.ts";
 import { registerClient } from "../tests/registered.ts";
 import { Mutator } from "./fuzz_mutator.ts";
@@ -53,11 +54,6 @@ async function exchange(port: number, bytes: Uint8Array): Promise<string> {
       // The timer did.
     }
   }
-}
-
-async function residentMegabytes(pid: number): Promise<number> {
-  const ps = new Deno.Command("ps", { args: ["-o", "rss=", "-p", String(pid)] });
-  return Number(new TextDecoder().decode((await ps.output()).stdout)) / 1024;
 }
 
 say(`seed ${seed}, ${count} requests`);

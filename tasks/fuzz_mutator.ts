@@ -5,6 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { HOSTILE_TEXTS } from "../tests/hostile.ts";
+import { randomFrom } from "../tests/random.ts";
 
 /** A request, and what is wrong with it. */
 export interface Malformed {
@@ -38,7 +39,7 @@ const METHODS = [
 
 /** Makes malformed requests. */
 export class Mutator {
-  #state: number;
+  readonly #random: () => number;
   readonly #bodies: readonly string[];
   readonly #faults: Readonly<Record<string, (parts: Parts) => void>> = {
     "a member of another kind": (parts) =>
@@ -122,7 +123,7 @@ export class Mutator {
 
   /** @param sample gives the body of a good request */
   constructor(seed: number, sample: () => string) {
-    this.#state = seed;
+    this.#random = randomFrom(seed);
     this.#bodies = Array.from({ length: SAMPLES }, sample);
   }
 
@@ -142,13 +143,6 @@ export class Mutator {
     if (roll === 0) bytes = bytes.subarray(0, 1 + this.#below(bytes.length - 1));
     else if (roll === 1) bytes = this.#flip(bytes);
     return { bytes, how };
-  }
-
-  #random(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   }
 
   #below(limit: number): number {

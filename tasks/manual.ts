@@ -3,9 +3,8 @@
  * Writes what comes with the executable, from the table of subcommands: the man page `msp.1`, and
  * completions for bash, zsh and fish. `deno task manual [FOLDER]`, default dist/share.
  */
-import { COMMANDS } from "../cli/commands.ts";
 import type { Command } from "../cli/command.ts";
-import { programHelp } from "../cli/commands.ts";
+import { COMMANDS, programHelp } from "../cli/commands.ts";
 import { VERSION } from "../lib/version.ts";
 
 /** An option as the help text has it: `  --port PORT   text`. */

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { programHelp } from "../cli/commands.ts";
-import { PROGRAM, run, TempFolder } from "./program.ts";
+import { freePort, PROGRAM, run, TempFolder } from "./program.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const readme = await Deno.readTextFile(new URL("README.md", ROOT));
@@ -22,9 +22,7 @@ Deno.test("README: the transcript of the first screen works as it stands", async
   const program = PROGRAM.map((word) => `'${word}'`).join(" ");
   await folder.write("bin/msp", `#!/bin/sh\nexec ${program} "$@"\n`);
   await Deno.chmod(folder.join("bin/msp"), 0o755);
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
+  const port = freePort();
   // Another port than 8000, which may be taken here, is all that is changed.
   await folder.write("config/config.ini", `[Server]\nPort=${port}\n`);
   const script = `set -e\n${transcript.replaceAll(":8000/", `:${port}/`)}\nkill $!\nwait $!\n`;

@@ -62,6 +62,12 @@ export async function mspOk(args: readonly string[], options: RunOptions): Promi
   return outcome.out;
 }
 
+/** A port that nobody listens on now. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
 /** How to start a server. */
 export interface ServerOptions extends RunOptions {
   readonly args?: readonly string[];

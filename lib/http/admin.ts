@@ -5,6 +5,7 @@
  */
 import type { ListenAddress } from "../config/settings.ts";
 import { ConfigError, reasonOf } from "../errors.ts";
+import { bracketed } from "./host_name.ts";
 
 /** What the admin address tells. */
 export interface AdminSources {
@@ -26,7 +27,7 @@ export interface AdminServer {
  * @throws {ConfigError} when the address cannot be listened on.
  */
 export function startAdmin({ host, port }: ListenAddress, sources: AdminSources): AdminServer {
-  const name = host.includes(":") ? `[${host}]` : host;
+  const name = bracketed(host);
   try {
     const server = Deno.serve(
       { hostname: host, port, onListen: () => {} },

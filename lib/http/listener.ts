@@ -6,8 +6,9 @@ import { ConfigError, reasonOf } from "../errors.ts";
 import { removeIfThere } from "../files.ts";
 import { logger } from "../log.ts";
 import { type Endpoint, ENDPOINT_PATH } from "./endpoint.ts";
+import { bracketed } from "./host_name.ts";
 import { removeStaleSocket } from "./socket_file.ts";
-import type { TlsPair } from "./tls.ts";
+import { isPairMismatch, type TlsPair } from "./tls.ts";
 
 /** How long a stop waits for requests in flight. */
 const STOP_TIMEOUT_MS = 10_000;
@@ -179,7 +180,7 @@ export class Listener {
   }
 
   #failure(error: unknown): ConfigError {
-    const isPairWrong = error instanceof Error && error.message.includes("KeyMismatch");
+    const isPairWrong = isPairMismatch(error);
     const state = isPairWrong ? "KeyFile is not the key of CertFile" : reasonOf(error);
     const hint = isPairWrong
       ? "see [Server] CertFile and KeyFile in config.ini"
@@ -199,8 +200,4 @@ export class Listener {
       );
     }, RETRY_MS);
   }
-}
-
-function bracketed(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }

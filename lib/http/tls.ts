@@ -24,6 +24,11 @@ export async function readTlsPair({ certFile, keyFile }: TlsFiles): Promise<TlsP
   };
 }
 
+/** Whether the platform refused a pair because the key is not that of the certificate. */
+export function isPairMismatch(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("KeyMismatch");
+}
+
 /** What can be seen of both files without reading them. */
 export async function lookAtTlsFiles({ certFile, keyFile }: TlsFiles): Promise<string> {
   return `${await lookAt(certFile)}\n${await lookAt(keyFile)}`;

@@ -75,9 +75,11 @@ export async function checkStore(paths: StorePaths, nowSeconds: number): Promise
   return findings;
 }
 
-type Attempt<T> = { readonly value: T } | { readonly finding: Finding };
+/** What an action gave, or what is wrong because it failed. */
+export type Attempt<T> = { readonly value: T } | { readonly finding: Finding };
 
-async function attempt<T>(action: () => Promise<T>): Promise<Attempt<T>> {
+/** Makes a finding of an error of ours. */
+export async function attempt<T>(action: () => Promise<T>): Promise<Attempt<T>> {
   try {
     return { value: await action() };
   } catch (error) {

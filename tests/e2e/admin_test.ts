@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { openAnswer, sealRequest } from "../endpoint.ts";
 import { waitUntil } from "../functions.ts";
-import { msp, mspOk, ServerProcess, TempFolder } from "../program.ts";
+import { freePort, msp, mspOk, ServerProcess, TempFolder } from "../program.ts";
 import { callServer, postTo, registerClient } from "../registered.ts";
 
 /** The admin address, from the log. */
@@ -128,10 +128,8 @@ Deno.test("the admin address answers GET of two paths, and nothing else", async 
 
 Deno.test("msp health tells a server that takes requests from one that does not", async () => {
   await using folder = await TempFolder.make();
-  using probe = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = probe.addr;
+  const port = freePort();
   const options = { cwd: folder.path };
-  probe.close();
   await folder.write("config/config.ini", `[Server]\nHost=127.0.0.1\nPort=${port}\n`);
   const down = await msp(["health"], options);
   assert.equal(down.code, 1);

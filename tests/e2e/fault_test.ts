@@ -8,18 +8,8 @@ import { formatKey, type SecretHex } from "../../lib/crypto/keys.ts";
 import { generateKeyPair } from "../../lib/crypto/nacl.ts";
 import { sealRequest } from "../endpoint.ts";
 import { IS_COMPILED, msp, mspOk, PROGRAM, run, ServerProcess, TempFolder } from "../program.ts";
+import { randomFrom } from "../random.ts";
 import { callServer, postTo, registerClient } from "../registered.ts";
-
-/** A repeatable source of randomness (mulberry32), so that a failure can be repeated by its seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** What is in a key store; fails on anything that is half written. */
 async function readStore(folder: TempFolder): Promise<{ keys: Set<string>; secrets: number }> {

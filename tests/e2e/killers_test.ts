@@ -7,7 +7,8 @@ import { Buffer } from "node:buffer";
 import { sealRequest, sealValue, type TestClient } from "../endpoint.ts";
 import { waitUntil } from "../functions.ts";
 import { sendAll } from "../load.ts";
-import { run, ServerProcess, TempFolder } from "../program.ts";
+import { residentMegabytes } from "../process_memory.ts";
+import { ServerProcess, TempFolder } from "../program.ts";
 import { RawConnection } from "../raw_http.ts";
 import { callServer, postTo, registerClient } from "../registered.ts";
 
@@ -168,11 +169,6 @@ Deno.test("killer: files that are replaced half-way while the server runs", asyn
     }
   });
 });
-
-async function residentMegabytes(pid: number): Promise<number> {
-  const { out } = await run(["ps", "-o", "rss=", "-p", String(pid)], { cwd: "/" });
-  return Number(out) / 1024;
-}
 
 Deno.test("killer: tables that strangers could grow: 10,000 addresses, names and hosts cost nothing", async () => {
   const config = "[Limits]\nAddresses=1000\nFailuresPerMinute=1000000\n[Proxy]\nForwardFor=1\n";

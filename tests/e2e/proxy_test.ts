@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { Authority } from "../authority.ts";
 import { waitUntil } from "../functions.ts";
-import { msp, run, ServerProcess, TempFolder } from "../program.ts";
+import { freePort, msp, run, ServerProcess, TempFolder } from "../program.ts";
 import { registerClient } from "../registered.ts";
 
 const DEPLOY = new URL("../../deploy/", import.meta.url);
@@ -67,11 +67,6 @@ const PROXIES: readonly Proxy[] = [
     },
   },
 ];
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 /** Opens a connection, sends a part of a request, and gives what comes until it is closed. */
 async function untilClosed(port: number, caCert: string, text: string): Promise<string> {
