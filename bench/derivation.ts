@@ -6,7 +6,7 @@
 import { Box } from "../lib/crypto/box.ts";
 import { readPrivateKey } from "../lib/crypto/key_file.ts";
 import { encodeResponse, encodeResult, RequestParser, VALUE_NAMES } from "../lib/protocol/v1.ts";
-import { listClientFiles, readClientKey } from "../lib/keyring/store_reader.ts";
+import { listClientFiles, readClientKey } from "../lib/keys/store_reader.ts";
 
 const [home = "."] = Deno.args;
 const sec = `${home}/sec`;

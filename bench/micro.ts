@@ -7,11 +7,11 @@ import nacl from "tweetnacl";
 import { Box, type SharedKey } from "../lib/crypto/box.ts";
 import type { PublicKey } from "../lib/crypto/keys.ts";
 import { generateKeyPair } from "../lib/crypto/nacl.ts";
-import { WorkBudget } from "../lib/guard/budget.ts";
-import { ReplayJournal } from "../lib/guard/journal.ts";
-import { FINGERPRINT_WORDS } from "../lib/guard/replay.ts";
-import { Keyring } from "../lib/keyring/keyring.ts";
-import { SenderSearch } from "../lib/keyring/search.ts";
+import { WorkBudget } from "../lib/limits/budget.ts";
+import { ReplayJournal } from "../lib/replay/journal.ts";
+import { FINGERPRINT_WORDS } from "../lib/replay/memory.ts";
+import { Keyring } from "../lib/keys/keyring.ts";
+import { SenderSearch } from "../lib/keys/search.ts";
 import { median, microseconds } from "./statistics.ts";
 
 /**

@@ -4,7 +4,7 @@
  */
 import { readSettings } from "../lib/config/settings.ts";
 import { formatKey } from "../lib/crypto/keys.ts";
-import { listClients } from "../lib/keyring/store.ts";
+import { listClients } from "../lib/keys/store.ts";
 import { type Command, parseArguments } from "./command.ts";
 import { CONFIG_DETAILS, CONFIG_OPTION, configPath } from "./paths.ts";
 

@@ -3,7 +3,7 @@
  * `msp migrate-secrets`: the register keeps digests instead of secrets.
  */
 import { readSettings } from "../lib/config/settings.ts";
-import { migrateSecrets } from "../lib/keyring/store.ts";
+import { migrateSecrets } from "../lib/keys/store.ts";
 import { type Command, parseArguments } from "./command.ts";
 import { CONFIG_DETAILS, CONFIG_OPTION, configPath } from "./paths.ts";
 

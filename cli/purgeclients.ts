@@ -3,7 +3,7 @@
  * `msp purgeclients`: removes every client.
  */
 import { readSettings } from "../lib/config/settings.ts";
-import { purgeClients } from "../lib/keyring/store.ts";
+import { purgeClients } from "../lib/keys/store.ts";
 import { type Command, parseArguments } from "./command.ts";
 import { confirm } from "./confirm.ts";
 import { CONFIG_DETAILS, CONFIG_OPTION, configPath } from "./paths.ts";

@@ -5,7 +5,7 @@
 import { readSettings } from "../lib/config/settings.ts";
 import { formatKey } from "../lib/crypto/keys.ts";
 import { StoreError } from "../lib/errors.ts";
-import { type ClientEntry, listClients, removeClient } from "../lib/keyring/store.ts";
+import { type ClientEntry, listClients, removeClient } from "../lib/keys/store.ts";
 import { type Command, parseArguments } from "./command.ts";
 import { confirm } from "./confirm.ts";
 import { CONFIG_DETAILS, CONFIG_OPTION, configPath } from "./paths.ts";

@@ -3,7 +3,7 @@
  * `msp rotate-secrets`: fresh secrets for all clients.
  */
 import { readSettings } from "../lib/config/settings.ts";
-import { rotateSecrets } from "../lib/keyring/store.ts";
+import { rotateSecrets } from "../lib/keys/store.ts";
 import { type Command, parseArguments } from "./command.ts";
 import { confirm } from "./confirm.ts";
 import { GRACE_DETAILS, GRACE_OPTION, graceSeconds } from "./grace.ts";

@@ -4,7 +4,7 @@
  */
 import { formatKey } from "../lib/crypto/keys.ts";
 import { openStore } from "../lib/first_start.ts";
-import { rotateServerKey } from "../lib/keyring/server_keys.ts";
+import { rotateServerKey } from "../lib/keys/server_keys.ts";
 import { type Command, parseArguments } from "./command.ts";
 import { confirm } from "./confirm.ts";
 import { GRACE_DETAILS, GRACE_OPTION, graceSeconds } from "./grace.ts";

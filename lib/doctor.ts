@@ -11,8 +11,8 @@ import { isFolder } from "./files.ts";
 import type { ServerPaths } from "./first_start.ts";
 import { describeExposure } from "./functions/exposure.ts";
 import { describeFunctions } from "./functions/report.ts";
-import { checkStore, type Finding } from "./keyring/store_check.ts";
-import { serverKeyPath } from "./keyring/server_keys.ts";
+import { checkStore, type Finding } from "./keys/check.ts";
+import { serverKeyPath } from "./keys/server_keys.ts";
 
 /** A clock before this, or files after it by more than a day, cannot be right. */
 const EARLIEST_SECONDS = Date.UTC(2024, 0) / 1000;

@@ -6,7 +6,7 @@ import { X509Certificate } from "node:crypto";
 import type { TlsFiles } from "./config/settings.ts";
 import { reasonOf } from "./errors.ts";
 import { isPairMismatch, readTlsPair, type TlsPair } from "./http/tls.ts";
-import { attempt, type Finding } from "./keyring/store_check.ts";
+import { attempt, type Finding } from "./keys/check.ts";
 
 const DAY_SECONDS = 86_400;
 /** Certificates of public authorities are renewed about 30 days before their end. */

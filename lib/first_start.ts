@@ -11,8 +11,8 @@ import type { KeyPair } from "./crypto/keys.ts";
 import { ConfigError, reasonOf } from "./errors.ts";
 import { createFile, ensureFolder, exists } from "./files.ts";
 import { hasModule } from "./functions/module_file.ts";
-import { ensureServerKeys } from "./keyring/server_keys.ts";
-import { ensureFolders, ensureRegister } from "./keyring/store.ts";
+import { ensureServerKeys } from "./keys/server_keys.ts";
+import { ensureFolders, ensureRegister } from "./keys/store.ts";
 
 /** Where a server finds its things; relative paths start at the working folder. */
 export interface ServerPaths {

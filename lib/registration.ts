@@ -7,7 +7,7 @@ import { Box } from "./crypto/box.ts";
 import { formatKey, parsePublicKey, type PublicKey, type SecretHex } from "./crypto/keys.ts";
 import { StoreError } from "./errors.ts";
 import { openStore } from "./first_start.ts";
-import { addClient } from "./keyring/store.ts";
+import { addClient } from "./keys/store.ts";
 
 /** A client that was registered. */
 export interface RegisteredClient {

@@ -17,12 +17,12 @@ import { MspError } from "./errors.ts";
 import { ensureConfig, ensureModules, ensureStore, type ServerPaths } from "./first_start.ts";
 import { describeExposure, importExposure } from "./functions/exposure.ts";
 import { FunctionService } from "./functions/service.ts";
-import { ReplayJournal } from "./guard/journal.ts";
+import { ReplayJournal } from "./replay/journal.ts";
 import { startAdmin } from "./http/admin.ts";
 import { listenOn } from "./http/listening.ts";
 import { RequestLog } from "./http/request_log.ts";
 import { closeLog, FAILURE_CATEGORY, logger, type LogSettings, openLog } from "./log.ts";
-import { Metrics } from "./metrics/metrics.ts";
+import { Metrics } from "./metrics.ts";
 
 /** How to start a server. */
 export interface ServerOptions {

@@ -10,16 +10,16 @@ import type { Box } from "../lib/crypto/box.ts";
 import type { PrivateKey, PublicKey, SecretHex } from "../lib/crypto/keys.ts";
 import { NonceMark } from "../lib/crypto/nonce_mark.ts";
 import type { CallResult } from "../lib/functions/queue.ts";
-import { BodyReader } from "../lib/guard/body.ts";
-import { WorkBudget } from "../lib/guard/budget.ts";
-import { FailureCounter } from "../lib/guard/failures.ts";
-import { RequestGate } from "../lib/guard/gate.ts";
-import { ReplayGuard } from "../lib/guard/replay.ts";
+import { BodyReader } from "../lib/limits/body.ts";
+import { WorkBudget } from "../lib/limits/budget.ts";
+import { FailureCounter } from "../lib/limits/failures.ts";
+import { RequestGate } from "../lib/limits/gate.ts";
+import { ReplayGuard } from "../lib/replay/memory.ts";
 import { Answerer } from "../lib/http/answer.ts";
 import { createEndpoint, type Endpoint } from "../lib/http/endpoint.ts";
-import { Keyring } from "../lib/keyring/keyring.ts";
-import { SenderSearch } from "../lib/keyring/search.ts";
-import { SenderFinder } from "../lib/keyring/sender.ts";
+import { Keyring } from "../lib/keys/keyring.ts";
+import { SenderSearch } from "../lib/keys/search.ts";
+import { SenderFinder } from "../lib/keys/sender.ts";
 
 /** What an endpoint of a test knows. */
 export interface EndpointSetup {

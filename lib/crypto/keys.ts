@@ -3,7 +3,7 @@
  * The text forms of keys and secrets (docs/protocol.md §1) and the types that keep them apart.
  * Holds no library: boxes are in box.ts (libsodium) and nacl.ts (tweetnacl).
  */
-import { decodeBase64, encodeBase64 } from "../base64.ts";
+import { decodeBase64, encodeBase64 } from "../protocol/base64.ts";
 
 /** Bytes of a private, a public and a shared key. */
 export const KEY_BYTES = 32;

@@ -4,7 +4,7 @@
  * decided function by function: a generation serves those that loaded in it until a later one does.
  */
 import { logger } from "../log.ts";
-import { LineLimit } from "../guard/line_limit.ts";
+import { LineLimit } from "../limits/line_limit.ts";
 import type { FromHost, HostedFunction } from "./messages.ts";
 import { type HostCommand, HostProcess } from "./process.ts";
 import { WorkerSlot } from "./queue.ts";

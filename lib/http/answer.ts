@@ -7,9 +7,9 @@ import { type Box, NONCE_BYTES, type SharedKey, type ShortHashKey } from "../cry
 import type { NonceMark } from "../crypto/nonce_mark.ts";
 import type { CallRefusal, CallResult } from "../functions/queue.ts";
 import type { FunctionCaller } from "../functions/registry.ts";
-import { FINGERPRINT_WORDS, type ReplayGuard } from "../guard/replay.ts";
-import type { Keyring } from "../keyring/keyring.ts";
-import { copyRequest, type Sender, type SenderFinder } from "../keyring/sender.ts";
+import { FINGERPRINT_WORDS, type ReplayGuard } from "../replay/memory.ts";
+import type { Keyring } from "../keys/keyring.ts";
+import { copyRequest, type Sender, type SenderFinder } from "../keys/sender.ts";
 import {
   encodeResponse,
   encodeResult,

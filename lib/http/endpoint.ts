@@ -4,9 +4,9 @@
  * endpoint and brings no answer is the same empty 401; the reason goes to the caller's log.
  */
 import type { ProxySettings } from "../config/settings.ts";
-import { type BodyReader, type BodyRefusal, discardBody } from "../guard/body.ts";
-import type { GateRefusal, RequestGate } from "../guard/gate.ts";
-import type { RefusalClock } from "../guard/refusal_clock.ts";
+import { type BodyReader, type BodyRefusal, discardBody } from "../limits/body.ts";
+import type { GateRefusal, RequestGate } from "../limits/gate.ts";
+import type { RefusalClock } from "../limits/refusal_clock.ts";
 import type { Answerer, Refusal } from "./answer.ts";
 import { type Origin, originOf } from "./forwarded.ts";
 

@@ -4,7 +4,7 @@
  * new addresses; a crowded replay guard. Never a value of a request.
  */
 import { describeError } from "../functions/describe_error.ts";
-import { LineLimit } from "../guard/line_limit.ts";
+import { LineLimit } from "../limits/line_limit.ts";
 import { logger } from "../log.ts";
 import type { Refused } from "./endpoint.ts";
 import type { Origin } from "./forwarded.ts";

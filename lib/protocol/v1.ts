@@ -4,7 +4,7 @@
  * one sealed value. Parses, verifies, encodes; no I/O, no clock of its own, no keys.
  */
 import crc32 from "crc-32";
-import { decodeBase64, decodeBase64Into, encodeBase64Url } from "../base64.ts";
+import { decodeBase64, decodeBase64Into, encodeBase64Url } from "./base64.ts";
 import { MAX_NAME_BYTES } from "../config/modules.ts";
 
 /** Names of the four values, in the order of the specification. */

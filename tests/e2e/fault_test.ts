@@ -3,7 +3,7 @@
  * jumps. Nothing that was acknowledged is lost, nothing is half written, the next command works.
  */
 import assert from "node:assert/strict";
-import { hashedLine, parseRegisterLine } from "../../lib/keyring/register.ts";
+import { hashedLine, parseRegisterLine } from "../../lib/keys/register.ts";
 import { formatKey, type SecretHex } from "../../lib/crypto/keys.ts";
 import { generateKeyPair } from "../../lib/crypto/nacl.ts";
 import { sealRequest } from "../endpoint.ts";

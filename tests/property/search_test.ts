@@ -4,7 +4,7 @@ import nacl from "tweetnacl";
 import { Box } from "../../lib/crypto/box.ts";
 import type { PublicKey } from "../../lib/crypto/keys.ts";
 import { generateKeyPair } from "../../lib/crypto/nacl.ts";
-import { Keyring } from "../../lib/keyring/keyring.ts";
+import { Keyring } from "../../lib/keys/keyring.ts";
 
 const KEYS = 1000;
 const CASES = 10_000;

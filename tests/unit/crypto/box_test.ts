@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import nacl from "tweetnacl";
-import { decodeBase64 } from "../../../lib/base64.ts";
+import { decodeBase64 } from "../../../lib/protocol/base64.ts";
 import { Box, type SharedKey } from "../../../lib/crypto/box.ts";
 import type { PrivateKey, PublicKey } from "../../../lib/crypto/keys.ts";
 import { ClientBox, generateKeyPair } from "../../../lib/crypto/nacl.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { decodeBase64 } from "../../../lib/base64.ts";
+import { decodeBase64 } from "../../../lib/protocol/base64.ts";
 import { Box } from "../../../lib/crypto/box.ts";
 import type { PrivateKey, PublicKey } from "../../../lib/crypto/keys.ts";
 import { ClientBox } from "../../../lib/crypto/nacl.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { decodeBase64, encodeBase64, encodeBase64Url } from "../../lib/base64.ts";
+import { decodeBase64, encodeBase64, encodeBase64Url } from "../../../lib/protocol/base64.ts";
 
 const REFUSED = [
   { text: "A", why: "one character is no byte" },

@@ -5,7 +5,7 @@ import {
   listClientFiles,
   readClientKey,
   readRegisterLines,
-} from "../../../lib/keyring/store_reader.ts";
+} from "../../../lib/keys/store_reader.ts";
 import { HOSTILE_TEXTS } from "../../hostile.ts";
 import { TempFolder } from "../../program.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { AddressBook } from "../../../lib/guard/addresses.ts";
-import { BodyReader } from "../../../lib/guard/body.ts";
-import { LineLimit } from "../../../lib/guard/line_limit.ts";
+import { AddressBook } from "../../../lib/limits/addresses.ts";
+import { BodyReader } from "../../../lib/limits/body.ts";
+import { LineLimit } from "../../../lib/limits/line_limit.ts";
 
 Deno.test("AddressBook.see() tells new addresses from remembered ones", () => {
   const book = new AddressBook({ ttlSeconds: 300, capacity: 1000 });

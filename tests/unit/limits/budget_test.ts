@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { WorkBudget } from "../../../lib/guard/budget.ts";
-import { FailureCounter, networkOf } from "../../../lib/guard/failures.ts";
+import { WorkBudget } from "../../../lib/limits/budget.ts";
+import { FailureCounter, networkOf } from "../../../lib/limits/failures.ts";
 
 Deno.test("WorkBudget gives a share of the time, and a burst after a quiet time", () => {
   let now = 0;

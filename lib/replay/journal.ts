@@ -9,7 +9,7 @@
  */
 import { join } from "node:path";
 import { ConfigError, reasonOf } from "../errors.ts";
-import { FINGERPRINT_WORDS, type ReplayGuard } from "./replay.ts";
+import { FINGERPRINT_WORDS, type ReplayGuard } from "./memory.ts";
 
 const MAGIC = new TextEncoder().encode("MSP-RJ1\n");
 const KEY_BYTES = 16;

@@ -6,11 +6,24 @@
  */
 import type { Box, SharedKey } from "../crypto/box.ts";
 import type { PrivateKey, PublicKey, SecretHex } from "../crypto/keys.ts";
-import { SecretSet } from "./secret_set.ts";
+import { SecretSet } from "./secrets.ts";
 import { UseOrder } from "./use_order.ts";
 
 /** The number of a registered key, for as long as it is registered. */
 export type Slot = number;
+
+/** What the server knows of a registered key. */
+export interface ClientRecord {
+  readonly slot: Slot;
+  /** Differs between keys that had the same slot one after the other. */
+  readonly generation: number;
+  /** First 16 hex digits of the SHA-256 of the public key. */
+  readonly fingerprint: string;
+  /** Name of its file in the key store. */
+  readonly file: string;
+  /** The operator's name for it. */
+  readonly name?: string;
+}
 
 const FIRST_CAPACITY = 64;
 const ENCODER = new TextEncoder();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FingerprintTable } from "../../../lib/guard/fingerprints.ts";
+import { FingerprintTable } from "../../../lib/replay/fingerprints.ts";
 
 /** Few different low words, so that probing, collisions and wrapping around the end happen. */
 function fingerprint(n: number): [low: number, high: number] {

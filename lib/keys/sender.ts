@@ -9,8 +9,8 @@
  * them is looked for among all keys (search.ts).
  */
 import type { Box, SharedKey } from "../crypto/box.ts";
-import { keepWithin } from "../guard/bounded_map.ts";
-import type { FailureCounter } from "../guard/failures.ts";
+import { keepWithin } from "../limits/bounded_map.ts";
+import type { FailureCounter } from "../limits/failures.ts";
 import type { OpenedRequest, SealedRequest } from "../protocol/v1.ts";
 import type { Keyring, Slot } from "./keyring.ts";
 import type { SenderSearch } from "./search.ts";

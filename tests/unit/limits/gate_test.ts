@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { RequestGate } from "../../../lib/guard/gate.ts";
-import { RefusalClock } from "../../../lib/guard/refusal_clock.ts";
+import { RequestGate } from "../../../lib/limits/gate.ts";
+import { RefusalClock } from "../../../lib/limits/refusal_clock.ts";
 
 Deno.test("RequestGate.enter() counts each address, IPv6 by its network", () => {
   const gate = new RequestGate({ requests: 100, requestsPerAddress: 2, makeRoom: () => false });

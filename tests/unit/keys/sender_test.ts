@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { Box } from "../../../lib/crypto/box.ts";
 import type { SecretHex } from "../../../lib/crypto/keys.ts";
 import { ClientBox, generateKeyPair } from "../../../lib/crypto/nacl.ts";
-import { WorkBudget } from "../../../lib/guard/budget.ts";
-import { FailureCounter } from "../../../lib/guard/failures.ts";
-import { Keyring } from "../../../lib/keyring/keyring.ts";
-import { SenderSearch } from "../../../lib/keyring/search.ts";
-import { SenderFinder } from "../../../lib/keyring/sender.ts";
+import { WorkBudget } from "../../../lib/limits/budget.ts";
+import { FailureCounter } from "../../../lib/limits/failures.ts";
+import { Keyring } from "../../../lib/keys/keyring.ts";
+import { SenderSearch } from "../../../lib/keys/search.ts";
+import { SenderFinder } from "../../../lib/keys/sender.ts";
 import type { SealedRequest } from "../../../lib/protocol/v1.ts";
 
 const box = await Box.load();

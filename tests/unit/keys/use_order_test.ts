@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { UseOrder } from "../../../lib/keyring/use_order.ts";
+import { UseOrder } from "../../../lib/keys/use_order.ts";
 
 function list(order: UseOrder): number[] {
   const slots: number[] = [];

@@ -6,7 +6,7 @@
  * share is used up.
  */
 import { setImmediate } from "node:timers";
-import type { WorkBudget } from "../guard/budget.ts";
+import type { WorkBudget } from "../limits/budget.ts";
 import type { Keyring, Slot } from "./keyring.ts";
 
 /** How long the search holds the event loop at a stretch. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { capacitiesFor, ReplayGuard as Guard } from "../../../lib/guard/replay.ts";
+import { capacitiesFor, ReplayGuard as Guard } from "../../../lib/replay/memory.ts";
 
 /** Fingerprint of one nonce. */
 type Fingerprint = readonly [low: number, high: number];

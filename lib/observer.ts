@@ -1,0 +1,108 @@
+/**
+ * @module
+ * What happened, for the log and for metrics: the only way up. Parts of the server tell an observer;
+ * they neither write log lines about requests nor count.
+ */
+import type { CallRefusalCode, RefusalCode } from "./refusals.ts";
+
+/** Where a request came from, as far as trusted proxies say so. */
+export interface Origin {
+  readonly address: string;
+  readonly protocol: string | undefined;
+  readonly host: string | undefined;
+  readonly port: string | undefined;
+  readonly prefix: string | undefined;
+}
+
+/** A registered key, for the log: what the operator knows it by. */
+export interface ObservedClient {
+  /** File name of its key. */
+  readonly file: string;
+  readonly name?: string;
+}
+
+/** A request that was answered. */
+export interface Answered {
+  /** Name of the protocol, `v1`. */
+  readonly protocol: string;
+  readonly origin: Origin;
+  /** Milliseconds from the head of the request to its answer. */
+  readonly durationMs: number;
+}
+
+/** A request that was refused. */
+export interface Refused {
+  readonly protocol: string;
+  readonly code: RefusalCode;
+  readonly origin: Origin;
+  /** Milliseconds, without the time for which the refusal is held. */
+  readonly durationMs: number;
+  /** Set when the request reached a registered function. */
+  readonly functionName?: string;
+  /** What a function threw, or numbers; never a value of the request. */
+  readonly detail?: string;
+  /** Set when the sender is a registered client. */
+  readonly client?: ObservedClient;
+}
+
+/** A call of a registered function. */
+export interface Called {
+  readonly functionName: string;
+  /** Why it brought no result. */
+  readonly refusal?: CallRefusalCode;
+  readonly client: ObservedClient;
+  readonly durationMs: number;
+}
+
+/** What can be reloaded while the server runs. */
+export type Reloaded = "key_store" | "modules" | "certificate";
+
+/** Tables and queues that are full; each drops the entry that was unused for longest. */
+export type ReachedLimit = "remembered_requests" | "sender_addresses" | "failing_addresses";
+
+/** Parts that go on although something in them fails. */
+export type FaultyPart =
+  | "key_store"
+  | "journal"
+  | "log"
+  | "listener"
+  | "admin_listener"
+  | "modules";
+
+/** Who is told what happened. No method may throw. */
+export interface Observer {
+  answered(event: Answered): void;
+  refused(event: Refused): void;
+  called(event: Called): void;
+  /** An authenticated request came from an address that was not remembered. */
+  newAddress(address: string): void;
+  /** Whatever changed on disk is in use now. */
+  reloaded(what: Reloaded, detail: string): void;
+  /** The registered clients are complete in memory. */
+  storeLoaded(counts: { readonly keys: number; readonly secrets: number }): void;
+  limitReached(limit: ReachedLimit): void;
+  /** Something cannot be used; the part goes on as it was, and tries again where that can help. */
+  fault(part: FaultyPart, what: string): void;
+  /** A part works again after {@link Observer.fault}. */
+  recovered(part: FaultyPart, what: string): void;
+  /** A function process ended by itself. */
+  processExited(reason: string): void;
+}
+
+/** One observer that tells all of them. */
+export function observers(all: readonly Observer[]): Observer {
+  const [first, ...others] = all;
+  if (first !== undefined && others.length === 0) return first;
+  return {
+    answered: (event) => all.forEach((each) => each.answered(event)),
+    refused: (event) => all.forEach((each) => each.refused(event)),
+    called: (event) => all.forEach((each) => each.called(event)),
+    newAddress: (address) => all.forEach((each) => each.newAddress(address)),
+    reloaded: (what, detail) => all.forEach((each) => each.reloaded(what, detail)),
+    storeLoaded: (counts) => all.forEach((each) => each.storeLoaded(counts)),
+    limitReached: (limit) => all.forEach((each) => each.limitReached(limit)),
+    fault: (part, what) => all.forEach((each) => each.fault(part, what)),
+    recovered: (part, what) => all.forEach((each) => each.recovered(part, what)),
+    processExited: (reason) => all.forEach((each) => each.processExited(reason)),
+  };
+}

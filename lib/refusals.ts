@@ -1,0 +1,50 @@
+/**
+ * @module
+ * Every reason for which a request is refused: a stable code, for metrics and alerts, and a text for
+ * the log. Codes never change their meaning; a new reason is one new line here.
+ */
+
+/** Code → text for the log. The sender of a refused v1 request learns neither. */
+export const REFUSALS = {
+  not_found: "no such path",
+  wrong_method: "the method is not POST",
+  wrong_content_type: "the content type does not fit the endpoint",
+  body_too_large: "the body is larger than [Limits] BodySize",
+  body_too_slow: "the body took longer than [Limits] BodyTimeout",
+  body_incomplete: "the connection ended before the body was complete",
+  body_evicted: "the body was slow and another request needed the slot",
+  server_full: "[Limits] Requests are in flight already",
+  address_full: "[Limits] RequestsPerAddress are in flight from this address already",
+  not_json: "the body is not JSON",
+  malformed_value: "a value is missing or malformed",
+  unknown_sender: "unknown sender or tampered value",
+  search_limit: "too many requests of unknown senders",
+  reflected: "a value was sealed by this server",
+  check_mismatch: "check does not match id",
+  expired: "the request is too old",
+  too_early: "the request is dated in the future",
+  unknown_secret: "the secret is not registered",
+  malformed_name: "the function name is not UTF-8",
+  replayed: "the request was accepted before",
+  client_removed: "the client was removed while the function ran",
+  unknown_function: "no function has this name",
+  function_failed: "the function failed",
+  function_timed_out: "the function took longer than its Timeout",
+  function_busy: "the function's queue is full",
+  function_broken: "the function cannot be loaded",
+  internal_error: "internal error",
+} as const satisfies Readonly<Record<string, string>>;
+
+/** Code of a refusal. */
+export type RefusalCode = keyof typeof REFUSALS;
+
+/** Codes of a call that reached the functions and brought no result. */
+export type CallRefusalCode = Extract<RefusalCode, "unknown_function" | `function_${string}`>;
+
+/** Why something was refused. Never holds a value of the request. */
+export interface Refusal<Code extends RefusalCode = RefusalCode> {
+  readonly ok: false;
+  readonly code: Code;
+  /** For the log only: numbers, or what a function threw. */
+  readonly detail?: string;
+}

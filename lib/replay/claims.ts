@@ -1,0 +1,35 @@
+/**
+ * @module
+ * The promise that a call runs at most once, as an interface: a claim is made once, or it was made
+ * before. Implemented in memory with a journal on disk (memory.ts); nothing else of the server knows
+ * fingerprints, tables or files.
+ */
+
+/** What makes a request unique, and until when it matters. */
+export interface Claim {
+  /**
+   * Bytes that are unique to the request; none of them may ever have been part of an accepted one.
+   * For v1 the sealed `id`, `check`, `ts` and `entry`, of which the first 24 bytes (the nonce) count.
+   * Valid during the call of {@link Claims.claim} only.
+   */
+  readonly nonces: readonly Uint8Array[];
+  /** Unix time in seconds after which the request would be refused for its age. */
+  readonly expiresAtSeconds: number;
+  readonly nowSeconds: number;
+}
+
+/** `fresh` for exactly one of any number of copies. */
+export type ClaimResult = "fresh" | "seen";
+
+/** Fill of the tables, in nonces. */
+export type ClaimsFill = Readonly<Record<"window" | "entries", { used: number; capacity: number }>>;
+
+/** Remembers what was accepted. */
+export interface Claims {
+  /** Claims a request in one step: copies cannot pass side by side. */
+  claim(claim: Claim): ClaimResult | Promise<ClaimResult>;
+  /** Puts every claim so far where it survives the process. Called before a function runs. */
+  settle(): void | Promise<void>;
+  readonly fill: ClaimsFill;
+  close(): void;
+}
