@@ -1,4 +1,4 @@
-// Calls a function of a Mini Share Point and prints its answer: node client.mjs URL FUNCTION
+// Calls a function of a Mini Share Point server and prints its answer: node client.mjs URL FUNCTION
 // Reads client.key, client.secret and server.pub in the working folder. Needs tweetnacl.
 import { readFileSync } from "node:fs";
 import * as zlib from "node:zlib";
@@ -9,11 +9,31 @@ if (functionName === undefined) {
   console.error("usage: node client.mjs URL FUNCTION");
   process.exit(2);
 }
-const read = (name) => readFileSync(name, "utf8").trim();
-const privateKey = new Uint8Array(Buffer.from(read("client.key"), "base64"));
-const serverKey = new Uint8Array(Buffer.from(read("server.pub"), "base64"));
+
+function fail(why) {
+  console.error(`client.mjs: ${why}`);
+  process.exit(1);
+}
+
+function read(name) {
+  try {
+    return readFileSync(name, "utf8").trim();
+  } catch (error) {
+    return fail(`cannot read ${name}: ${error.code}`);
+  }
+}
+
+function readKey(name) {
+  const key = new Uint8Array(Buffer.from(read(name), "base64"));
+  return key.length === nacl.box.publicKeyLength
+    ? key
+    : fail(`cannot use ${name}: expected 44 base64 characters`);
+}
+
 const secret = Buffer.from(read("client.secret"));
-const shared = nacl.box.before(serverKey, privateKey);
+const shared = nacl.box.before(readKey("server.pub"), readKey("client.key"));
+/** The nonces of this request. */
+const nonces = [];
 
 /** Unsigned, big-endian, without leading zeros. */
 function number(value) {
@@ -24,14 +44,23 @@ function number(value) {
 /** A fresh random nonce for each value, in front of it. */
 function seal(plain) {
   const nonce = nacl.randomBytes(nacl.box.nonceLength);
+  nonces.push(Buffer.from(nonce));
   const boxed = nacl.box.after(new Uint8Array(plain), nonce, shared);
   return Buffer.concat([nonce, boxed]).toString("base64url");
 }
 
 function open(text) {
   const sealed = new Uint8Array(Buffer.from(text, "base64url"));
-  const plain = nacl.box.open.after(sealed.slice(24), sealed.slice(0, 24), shared);
-  if (plain === null) throw new Error("the answer does not open under these keys");
+  const nonce = sealed.slice(0, nacl.box.nonceLength);
+  // Box keys are symmetric: without this check, somebody in between could return one of the request's
+  // own values, such as the secret, as the answer.
+  if (nonces.some((own) => own.equals(nonce))) {
+    fail("the answer is one of the request's own values");
+  }
+  const plain = nonce.length < nacl.box.nonceLength
+    ? null
+    : nacl.box.open.after(sealed.slice(nacl.box.nonceLength), nonce, shared);
+  if (plain === null) fail("the answer does not open under these keys");
   return new TextDecoder().decode(plain);
 }
 
@@ -46,18 +75,31 @@ function checksum(bytes) {
   return ~crc >>> 0;
 }
 
-const response = await fetch(url, {
-  method: "POST",
-  headers: { "content-type": "application/json" },
-  body: JSON.stringify({
-    id: seal(secret),
-    check: seal(number(checksum(secret))),
-    ts: seal(number(Math.floor(Date.now() / 1000))),
-    entry: seal(Buffer.from(functionName)),
-  }),
-});
-if (response.status !== 200) {
-  console.error(`refused: status ${response.status}`);
-  process.exit(1);
+let response;
+let body;
+try {
+  response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    // A redirect turns a POST into a GET; the server itself never redirects.
+    redirect: "manual",
+    signal: AbortSignal.timeout(30_000),
+    body: JSON.stringify({
+      id: seal(secret),
+      check: seal(number(checksum(secret))),
+      ts: seal(number(Math.floor(Date.now() / 1000))),
+      entry: seal(Buffer.from(functionName)),
+    }),
+  });
+  body = await response.text();
+} catch (error) {
+  fail(`cannot reach the server: ${error.cause?.message || error.cause?.code || error.message}`);
 }
-console.log(open((await response.json()).value));
+if (response.status !== 200) fail(`refused: status ${response.status}`);
+let value;
+try {
+  value = String(JSON.parse(body).value);
+} catch {
+  fail("the answer does not open under these keys");
+}
+console.log(open(value));

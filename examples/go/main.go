@@ -1,4 +1,4 @@
-// Calls a function of a Mini Share Point and prints its answer: go run main.go URL FUNCTION
+// Calls a function of a Mini Share Point server and prints its answer: go run . URL FUNCTION
 //
 // Reads client.key, client.secret and server.pub in the working folder.
 package main
@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math/big"
@@ -21,10 +22,12 @@ import (
 
 func check(err error) {
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, "msp-client:", err)
 		os.Exit(1)
 	}
 }
+
+var errNotOpened = errors.New("the answer does not open under these keys")
 
 func read(name string) string {
 	text, err := os.ReadFile(name)
@@ -34,32 +37,45 @@ func read(name string) string {
 
 func readKey(name string) *[32]byte {
 	decoded, err := base64.StdEncoding.DecodeString(read(name))
-	check(err)
-	var key [32]byte
-	if copy(key[:], decoded) != 32 {
-		check(fmt.Errorf("%s holds no key of 32 bytes", name))
+	if err != nil || len(decoded) != 32 {
+		check(fmt.Errorf("cannot use %s: expected 44 base64 characters", name))
 	}
-	return &key
+	return (*[32]byte)(decoded)
+}
+
+// session is one call: its shared key, and the nonces of its request.
+type session struct {
+	shared [32]byte
+	nonces [][24]byte
 }
 
 // seal puts a fresh random nonce in front of the box.
-func seal(plain []byte, shared *[32]byte) string {
+func (s *session) seal(plain []byte) string {
 	var nonce [24]byte
 	_, err := rand.Read(nonce[:])
 	check(err)
-	return base64.URLEncoding.EncodeToString(box.SealAfterPrecomputation(nonce[:], plain, &nonce, shared))
+	s.nonces = append(s.nonces, nonce)
+	return base64.URLEncoding.EncodeToString(box.SealAfterPrecomputation(nonce[:], plain, &nonce, &s.shared))
 }
 
-func open(text string, shared *[32]byte) string {
+func (s *session) open(text string) (string, error) {
 	sealed, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(text, "="))
-	check(err)
-	var nonce [24]byte
-	copy(nonce[:], sealed)
-	plain, ok := box.OpenAfterPrecomputation(nil, sealed[24:], &nonce, shared)
-	if !ok {
-		check(fmt.Errorf("the answer does not open under these keys"))
+	if err != nil || len(sealed) < 24 {
+		return "", errNotOpened
 	}
-	return string(plain)
+	nonce := *(*[24]byte)(sealed)
+	// Box keys are symmetric: without this check, somebody in between could return one of the
+	// request's own values, such as the secret, as the answer.
+	for _, own := range s.nonces {
+		if own == nonce {
+			return "", errors.New("the answer is one of the request's own values")
+		}
+	}
+	plain, ok := box.OpenAfterPrecomputation(nil, sealed[24:], &nonce, &s.shared)
+	if !ok {
+		return "", errNotOpened
+	}
+	return string(plain), nil
 }
 
 // number is unsigned, big-endian, without leading zeros.
@@ -69,20 +85,24 @@ func number(value int64) []byte {
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: main.go URL FUNCTION")
+		fmt.Fprintln(os.Stderr, "usage: msp-client URL FUNCTION")
 		os.Exit(2)
 	}
-	var shared [32]byte
-	box.Precompute(&shared, readKey("server.pub"), readKey("client.key"))
+	var s session
+	box.Precompute(&s.shared, readKey("server.pub"), readKey("client.key"))
 	secret := []byte(read("client.secret"))
 	body, err := json.Marshal(map[string]string{
-		"id":    seal(secret, &shared),
-		"check": seal(number(int64(crc32.ChecksumIEEE(secret))), &shared),
-		"ts":    seal(number(time.Now().Unix()), &shared),
-		"entry": seal([]byte(os.Args[2]), &shared),
+		"id":    s.seal(secret),
+		"check": s.seal(number(int64(crc32.ChecksumIEEE(secret)))),
+		"ts":    s.seal(number(time.Now().Unix())),
+		"entry": s.seal([]byte(os.Args[2])),
 	})
 	check(err)
-	client := http.Client{Timeout: 30 * time.Second}
+	client := http.Client{
+		Timeout: 30 * time.Second,
+		// A redirect turns a POST into a GET; the server itself never redirects.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	response, err := client.Post(os.Args[1], "application/json", bytes.NewReader(body))
 	check(err)
 	defer response.Body.Close()
@@ -90,6 +110,10 @@ func main() {
 		check(fmt.Errorf("refused: status %d", response.StatusCode))
 	}
 	var answer struct{ Value string }
-	check(json.NewDecoder(response.Body).Decode(&answer))
-	fmt.Println(open(answer.Value, &shared))
+	if json.NewDecoder(response.Body).Decode(&answer) != nil {
+		check(errNotOpened)
+	}
+	text, err := s.open(answer.Value)
+	check(err)
+	fmt.Println(text)
 }

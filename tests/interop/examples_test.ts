@@ -1,8 +1,9 @@
 /**
- * The clients in examples/, each with the real programs of its language.
+ * The clients in examples/, each run with the real programs of its language: against the server, and
+ * against servers that return what a client must refuse.
  */
 import assert from "node:assert/strict";
-import { run, ServerProcess, TempFolder } from "../program.ts";
+import { freePort, type Outcome, run, ServerProcess, TempFolder } from "../program.ts";
 import { registerClient } from "../registered.ts";
 
 const EXAMPLES = new URL("../../examples/", import.meta.url).pathname;
@@ -17,8 +18,15 @@ interface Example {
   readonly install?: (folder: TempFolder) => Promise<void>;
 }
 
-/** Debian's packages of Go, which need no network. */
-const GO_ENV = { GO111MODULE: "off", GOPATH: "/usr/share/gocode", GOFLAGS: "", HOME: "/tmp" };
+/** Where Debian's packages keep the sources of Go modules, which need no network. */
+const GO_SOURCES = "/usr/share/gocode/src/golang.org/x";
+const GO_ENV = {
+  GOFLAGS: "-mod=mod",
+  GOPROXY: "off",
+  GONOSUMDB: "*",
+  GONOSUMCHECK: "1",
+  HOME: "/tmp",
+};
 
 const LIST: readonly Example[] = [
   {
@@ -51,36 +59,90 @@ const LIST: readonly Example[] = [
   },
   {
     name: "go/main.go",
-    needs: ["ls", "/usr/bin/go", "/usr/share/gocode/src/golang.org/x/crypto/nacl/box"],
-    line: ["./go-client"],
+    needs: ["ls", "/usr/bin/go", `${GO_SOURCES}/crypto/nacl/box`],
+    line: ["./msp-client"],
     env: GO_ENV,
     async install(folder): Promise<void> {
-      const build = ["/usr/bin/go", "build", "-o", "go-client", `${EXAMPLES}go/main.go`];
-      const { code, err } = await run(build, { cwd: folder.path, env: GO_ENV });
-      assert.equal(code, 0, err);
+      await Deno.mkdir(folder.join("go"));
+      for (const name of ["main.go", "go.mod"]) {
+        await Deno.copyFile(`${EXAMPLES}go/${name}`, folder.join("go", name));
+      }
+      const replaced = ["crypto", "sys", "net", "term", "text"].map((name) =>
+        `-replace=golang.org/x/${name}=${GO_SOURCES}/${name}`
+      );
+      for (const args of [["mod", "edit", ...replaced], ["build", "-o", "../msp-client", "."]]) {
+        const line = ["/usr/bin/go", ...args];
+        const { code, err } = await run(line, { cwd: folder.join("go"), env: GO_ENV });
+        assert.equal(code, 0, err);
+      }
     },
   },
 ];
 
+/** What a server in between may do; a client must refuse each. */
+const HOSTILE_ANSWERS: readonly { name: string; answer: (sent: SentValues) => Response }[] = [
+  ...(["id", "check", "ts", "entry"] as const).map((member) => ({
+    name: `returns the request's own ${member}`,
+    answer: (sent: SentValues) => Response.json({ value: sent[member] }),
+  })),
+  { name: "is not JSON", answer: () => new Response("hello") },
+  { name: "has no value", answer: () => Response.json({}) },
+  { name: "is too short", answer: () => Response.json({ value: "AAAA" }) },
+  { name: "is sealed by nobody", answer: () => Response.json({ value: "A".repeat(80) }) },
+  {
+    name: "is a redirect",
+    answer: () => new Response(null, { status: 302, headers: { location: "/elsewhere" } }),
+  },
+];
+type SentValues = Record<"id" | "check" | "ts" | "entry", string>;
+
+/** One line on standard error, nothing on standard output, no trace and no secret. */
+function assertRefusedNeatly(outcome: Outcome, secretHex: string, why: string): void {
+  assert.equal(outcome.code, 1, `${why}: ${outcome.err}`);
+  assert.equal(outcome.out, "", why);
+  assert.match(outcome.err, /^(?:curl: .*\n)?[\w.-]+: .+\n$/, why);
+  assert.ok(!outcome.err.includes(secretHex), why);
+}
+
 for (const { name, needs, line, env = {}, install } of LIST) {
   const isHere = await run(needs, { cwd: "/" }).then(({ code }) => code === 0, () => false);
   Deno.test({
-    name: `examples/${name} calls the server` +
+    name: `examples/${name} calls the server, and refuses what a client must refuse` +
       (isHere ? "" : ` (skipped: ${needs[0]} or a library of it is not installed)`),
     ignore: !isHere,
     async fn(): Promise<void> {
       await using folder = await TempFolder.make();
-      await registerClient(folder);
+      const { secretHex } = await registerClient(folder);
       await install?.(folder);
-      await using server = await ServerProcess.start({ cwd: folder.path });
-      const options = { cwd: folder.path, env };
-      const answer = await run([...line, server.url, "time_test"], options);
-      assert.equal(answer.code, 0, answer.err);
-      assert.match(answer.out, /^It is currently: \n\t.{24}\n$/);
-      const refused = await run([...line, server.url, "not_there"], options);
-      assert.notEqual(refused.code, 0);
-      assert.equal(refused.out, "");
-      assert.match(refused.err, /refused/);
+      const call = (url: string, functionName = "time_test"): Promise<Outcome> =>
+        run([...line, url, functionName], { cwd: folder.path, env });
+      {
+        await using server = await ServerProcess.start({ cwd: folder.path });
+        const answer = await call(server.url);
+        assert.equal(answer.code, 0, answer.err);
+        assert.match(answer.out, /^It is currently: \n\t.{24}\n$/);
+        const refused = await call(server.url, "not_there");
+        assertRefusedNeatly(refused, secretHex, "an unknown function");
+        assert.match(refused.err, /refused: status 401/);
+      }
+      for (const { name: what, answer } of HOSTILE_ANSWERS) {
+        await using hostile = Deno.serve(
+          { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+          async (request) =>
+            request.method === "POST"
+              ? answer(await request.json())
+              : new Response(null, { status: 405 }),
+        );
+        const outcome = await call(`http://127.0.0.1:${hostile.addr.port}/v1`);
+        assertRefusedNeatly(outcome, secretHex, `an answer that ${what}`);
+        if (what.includes("own")) assert.match(outcome.err, /one of the request's own values/);
+      }
+      const unreached = await call(`http://127.0.0.1:${freePort()}/v1`);
+      assertRefusedNeatly(unreached, secretHex, "a server that is not there");
+      await Deno.rename(folder.join("client.key"), folder.join("moved.key"));
+      const keyless = await call("http://127.0.0.1:9/v1");
+      assertRefusedNeatly(keyless, secretHex, "a missing key file");
+      assert.match(keyless.err, /client\.key/);
     },
   });
 }
