@@ -159,3 +159,14 @@ Deno.test("dependencies are pinned to exact versions from npm", async () => {
     assert.match(target, new RegExp(`^npm:${name}@\\d+\\.\\d+\\.\\d+$`));
   }
 });
+
+Deno.test("tests are skipped by testIf only, which says why", async () => {
+  const tests = await listFiles("tests");
+  assert.ok(tests.length > 30, "the tests were not found");
+  for (const path of tests.filter((each) => each.endsWith(".ts"))) {
+    if (path === "tests/conditions.ts" || path === "tests/conventions_test.ts") continue;
+    const text = await Deno.readTextFile(join(ROOT, path));
+    assert.doesNotMatch(text, /^\s*(?:ignore\b.*[:,]|skip:|Deno\.test\.ignore)/m, path);
+    assert.doesNotMatch(text, /^Deno\.test\([^\n]*\n\s*if \([^\n]*\) return;$/m, path);
+  }
+});

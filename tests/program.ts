@@ -10,15 +10,40 @@ import { programFlags } from "../tasks/flags.ts";
 const ROOT = new URL("../", import.meta.url).pathname;
 const BINARY = Deno.env.get("MSP_TEST_BINARY");
 
-/** Whether the program under test is a compiled executable. */
-export const IS_COMPILED = BINARY !== undefined;
-
 /** Program and arguments that come before those of a test. */
 export const PROGRAM: readonly string[] = await programLine();
+
+/** The runtime of the program under test. */
+export interface Runtime {
+  /** Version of Deno. */
+  readonly version: string;
+  /** Whether it is an executable; some things are fixed when that is built. */
+  readonly isExecutable: boolean;
+  /** Whether its version is this one or a newer one. */
+  readonly isAtLeast: (version: string) => boolean;
+}
+
+/** What the program under test says of its runtime. */
+export const RUNTIME: Runtime = await askRuntime();
 
 async function programLine(): Promise<string[]> {
   if (BINARY !== undefined) return [resolve(BINARY)];
   return [Deno.execPath(), "run", ...await programFlags(), join(ROOT, "main.ts")];
+}
+
+async function askRuntime(): Promise<Runtime> {
+  const version = BINARY === undefined ? Deno.version.deno : await askVersion();
+  const isAtLeast = (wanted: string): boolean =>
+    version.localeCompare(wanted, "en", { numeric: true }) >= 0;
+  return { version, isExecutable: BINARY !== undefined, isAtLeast };
+}
+
+/** Fails when the file is another program, such as a plain runtime. */
+async function askVersion(): Promise<string> {
+  const { out, err } = await run([...PROGRAM, "--version"], { cwd: "/" });
+  const [, version] = /^msp \S+ \(Mini Share Point; .*\bDeno (\d+\.\d+\.\d+)/.exec(out) ?? [];
+  assert.ok(version !== undefined, `MSP_TEST_BINARY is not the program: ${out}${err}`);
+  return version;
 }
 
 /** What a command left behind. */

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 
+import { testIf } from "../conditions.ts";
 import { waitUntil } from "../functions.ts";
 import { mspOk, type Outcome, run, TempFolder } from "../program.ts";
 
@@ -143,14 +144,9 @@ async function processes(): Promise<ProcessInfo[]> {
 }
 
 function containerTest(name: string, fn: (folder: TempFolder) => Promise<void>): void {
-  const isThere = IMAGE !== undefined;
-  Deno.test({
-    name: `container: ${name}${isThere ? "" : " (skipped: .ci/container runs it)"}`,
-    ignore: !isThere,
-    async fn(): Promise<void> {
-      await using folder = await TempFolder.make();
-      await fn(folder);
-    },
+  testIf(IMAGE !== undefined, ".ci/container runs it", `container: ${name}`, async () => {
+    await using folder = await TempFolder.make();
+    await fn(folder);
   });
 }
 

@@ -4,27 +4,17 @@
 import assert from "node:assert/strict";
 import { COMMANDS } from "../../cli/commands.ts";
 import { MANUAL } from "../../tasks/manual.ts";
+import { isInstalled, testIf } from "../conditions.ts";
 import { run, TempFolder } from "../program.ts";
 
 const DEPLOY = new URL("../../deploy/", import.meta.url);
 
-/** A test that needs a program of this machine. */
+/** A test of the files beside the executable that needs a program of this machine. */
 function testWith(program: string, name: string, fn: (folder: TempFolder) => Promise<void>): void {
-  const isThere = ["/usr/bin/", "/bin/", "/usr/sbin/"].some((folder) => {
-    try {
-      return Deno.statSync(folder + program).isFile;
-    } catch {
-      return false;
-    }
-  });
-  Deno.test({
-    name: isThere ? name : `${name} (skipped: ${program} is not installed)`,
-    ignore: !isThere,
-    async fn(): Promise<void> {
-      await using folder = await TempFolder.make();
-      for (const [file, text] of Object.entries(MANUAL)) await folder.write(file, text);
-      await fn(folder);
-    },
+  testIf(isInstalled(program), `${program} is not installed`, name, async () => {
+    await using folder = await TempFolder.make();
+    for (const [file, text] of Object.entries(MANUAL)) await folder.write(file, text);
+    await fn(folder);
   });
 }
 

@@ -6,8 +6,9 @@ import assert from "node:assert/strict";
 import { hashedLine, parseRegisterLine } from "../../lib/keys/register.ts";
 import { formatKey, type SecretHex } from "../../lib/crypto/keys.ts";
 import { generateKeyPair } from "../../lib/crypto/nacl.ts";
+import { isFile, mayMount, testIf } from "../conditions.ts";
 import { sealRequest } from "../endpoint.ts";
-import { IS_COMPILED, msp, mspOk, PROGRAM, run, ServerProcess, TempFolder } from "../program.ts";
+import { msp, mspOk, PROGRAM, run, RUNTIME, ServerProcess, TempFolder } from "../program.ts";
 import { randomFrom } from "../random.ts";
 import { callServer, postTo, registerClient } from "../registered.ts";
 
@@ -29,7 +30,7 @@ async function readStore(folder: TempFolder): Promise<{ keys: Set<string>; secre
 }
 
 /** The executable starts faster, and takes the full number. */
-const KILLS = IS_COMPILED ? 500 : 100;
+const KILLS = RUNTIME.isExecutable ? 500 : 100;
 
 Deno.test(`kill -9 at random points of ${KILLS} commands: nothing acknowledged is lost, nothing half written`, async () => {
   await using folder = await TempFolder.make();
@@ -117,15 +118,8 @@ Deno.test("20 commands at once of every kind leave a store that is whole, and al
   assert.deepEqual([...store.keys].toSorted(), keys.toSorted());
 });
 
-/** Whether file systems can be mounted here: as root, outside of a container. */
-const MAY_MOUNT = await (async () => {
-  await using folder = await TempFolder.make();
-  const { code } = await run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder.path], {
-    cwd: "/",
-  }).catch(() => ({ code: 1 }));
-  if (code === 0) await run(["umount", folder.path], { cwd: "/" });
-  return code === 0;
-})();
+const MAY_MOUNT = await mayMount();
+const CANNOT_MOUNT = "no file system can be mounted here";
 
 /** A small file system in place of a folder. */
 class SmallDisk {
@@ -155,12 +149,11 @@ class SmallDisk {
   }
 }
 
-const mounting = MAY_MOUNT ? "" : " (skipped: no file system can be mounted here)";
-
-Deno.test({
-  name: `a full disk: commands say so and change nothing, the server serves on${mounting}`,
-  ignore: !MAY_MOUNT,
-  async fn(): Promise<void> {
+testIf(
+  MAY_MOUNT,
+  CANNOT_MOUNT,
+  "a full disk: commands say so and change nothing, the server serves on",
+  async () => {
     await using folder = await TempFolder.make();
     await using disk = await SmallDisk.mount(folder.join("sec"), 64);
     await using logDisk = await SmallDisk.mount(folder.join("log"), 64);
@@ -193,12 +186,13 @@ Deno.test({
     await Deno.remove(folder.join("sec/filler"));
     await registerClient(folder, "later");
   },
-});
+);
 
-Deno.test({
-  name: `a read-only key store: commands say so, the server starts and serves${mounting}`,
-  ignore: !MAY_MOUNT,
-  async fn(): Promise<void> {
+testIf(
+  MAY_MOUNT,
+  CANNOT_MOUNT,
+  "a read-only key store: commands say so, the server starts and serves",
+  async () => {
     await using folder = await TempFolder.make();
     await using disk = await SmallDisk.mount(folder.join("sec"), 64);
     const options = { cwd: folder.path };
@@ -223,16 +217,15 @@ Deno.test({
     assert.match(String(await callServer(server.url, client, "time_test")), /^It is/);
     assert.equal((await msp(["listclients"], options)).code, 0);
   },
-});
+);
 
 const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-const hasFaketime = await Deno.stat(FAKETIME).then(() => true, () => false);
 
-Deno.test({
-  name: "a clock that jumps an hour ahead and back lets nothing in twice, and goes on" +
-    (hasFaketime ? "" : " (skipped: faketime is not installed)"),
-  ignore: !hasFaketime,
-  async fn(): Promise<void> {
+testIf(
+  isFile(FAKETIME),
+  "faketime is not installed",
+  "a clock that jumps an hour ahead and back lets nothing in twice, and goes on",
+  async () => {
     await using folder = await TempFolder.make();
     const client = await registerClient(folder);
     await folder.write("clock", "+0");
@@ -269,4 +262,4 @@ Deno.test({
     await folder.write("clock", "+3600");
     assert.equal(await send(ahead), 401);
   },
-});
+);

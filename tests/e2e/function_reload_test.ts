@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { testIf } from "../conditions.ts";
 import { FunctionServer, waitUntil } from "../functions.ts";
-import { IS_COMPILED, run, TempFolder } from "../program.ts";
+import { run, RUNTIME, TempFolder } from "../program.ts";
 
 const version = (text: string): string => `export const entry_call = () => "${text}";`;
 
@@ -177,8 +178,8 @@ Deno.test("changes under load fail no call", async () => {
   await waitUntil(async () => (await functions.hosts()).length === 1, "one process is left");
 });
 
-Deno.test("npm: imports work where the server runs from the sources", async () => {
-  if (IS_COMPILED) return;
+const NPM = "npm: imports work where the server runs from the sources";
+testIf(!RUNTIME.isExecutable, "an executable has no npm packages", NPM, async () => {
   await using folder = await TempFolder.make();
   await using functions = await FunctionServer.start(folder, {
     modules: {

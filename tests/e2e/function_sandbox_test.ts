@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { IS_ROOT, testIf } from "../conditions.ts";
 import { FunctionServer, writeModules } from "../functions.ts";
-import { IS_COMPILED, mspOk, run, ServerProcess, TempFolder } from "../program.ts";
+import { mspOk, run, RUNTIME, ServerProcess, TempFolder } from "../program.ts";
 
 /** What a function tries, and what must become of it without grants. */
 const ATTEMPTS: { what: string; code: string }[] = [
@@ -178,7 +179,7 @@ Deno.test("a permission that the server does not hold is one line that says how 
   });
   const { err } = functions.server;
   const how = (flags: string): string =>
-    IS_COMPILED
+    RUNTIME.isExecutable
       ? `(build it with deno task compile ${flags}, and start that)`
       : `(start it with deno run ${flags} … main.ts)`;
   for (
@@ -193,44 +194,48 @@ Deno.test("a permission that the server does not hold is one line that says how 
   assert.equal(await functions.call("variable"), 401);
 });
 
-if (IS_COMPILED) {
-  Deno.test({
-    name: "functions of a server that root started run as the user of config.ini (needs root)",
-    ignore: Deno.uid() !== 0,
-    fn: async (): Promise<void> => {
-      await using folder = await TempFolder.make();
-      await Deno.chmod(folder.path, 0o755);
-      const code = `export const entry_call = async () => {
+testIf(
+  RUNTIME.isExecutable && IS_ROOT,
+  "needs root, and an executable, which another user can read",
+  "functions of a server that root started run as the user of config.ini",
+  async () => {
+    await using folder = await TempFolder.make();
+    await Deno.chmod(folder.path, 0o755);
+    const code = `export const entry_call = async () => {
         const url = new URL("../sec/clients.dev", import.meta.url);
         try { return String((await import(url)).default); } catch (error) { return error.message; }
       };`;
-      await using functions = await FunctionServer.start(folder, {
-        modules: { probe: code },
-        config: "[Functions]\nUser=65534:65534\n",
-      });
-      const [host] = await functions.hosts();
-      const { out } = await run(["ps", "-o", "uid=,gid=", "-p", String(host)], { cwd: "." });
-      assert.deepEqual(out.trim().split(/\s+/), ["65534", "65534"]);
-      const text = String(await functions.call("probe"));
-      assert.match(text, /denied|not found|EACCES/i);
-      assert.ok(!text.includes(functions.client.secretHex.slice(0, 8)));
-    },
-  });
-}
+    await using functions = await FunctionServer.start(folder, {
+      modules: { probe: code },
+      config: "[Functions]\nUser=65534:65534\n",
+    });
+    const [host] = await functions.hosts();
+    const { out } = await run(["ps", "-o", "uid=,gid=", "-p", String(host)], { cwd: "." });
+    assert.deepEqual(out.trim().split(/\s+/), ["65534", "65534"]);
+    const text = String(await functions.call("probe"));
+    assert.match(text, /denied|not found|EACCES/i);
+    assert.ok(!text.includes(functions.client.secretHex.slice(0, 8)));
+  },
+);
 
-Deno.test("a server that may not start its own functions says so", async () => {
-  if (IS_COMPILED) return;
-  await using folder = await TempFolder.make();
-  await writeModules(folder, { modules: { fine: "export const entry_call = () => 1;" } });
-  const main = new URL("../../main.ts", import.meta.url).pathname;
-  const flags = ["--no-prompt", "--allow-read", "--allow-write", "--allow-net", "--allow-env"];
-  const { out, code } = await run(
-    [Deno.execPath(), "run", ...flags, main, "functions"],
-    { cwd: folder.path },
-  );
-  assert.equal(code, 1);
-  assert.match(out, /may not start itself, which needs --allow-run=\/proc\/self\/exe/);
-});
+const MAY_NOT_START = "a server that may not start its own functions says so";
+testIf(
+  !RUNTIME.isExecutable,
+  "the permissions of an executable are fixed",
+  MAY_NOT_START,
+  async () => {
+    await using folder = await TempFolder.make();
+    await writeModules(folder, { modules: { fine: "export const entry_call = () => 1;" } });
+    const main = new URL("../../main.ts", import.meta.url).pathname;
+    const flags = ["--no-prompt", "--allow-read", "--allow-write", "--allow-net", "--allow-env"];
+    const { out, code } = await run(
+      [Deno.execPath(), "run", ...flags, main, "functions"],
+      { cwd: folder.path },
+    );
+    assert.equal(code, 1);
+    assert.match(out, /may not start itself, which needs --allow-run=\/proc\/self\/exe/);
+  },
+);
 
 Deno.test("msp function-host is for the server only, and in no help text", async () => {
   await using folder = await TempFolder.make();

@@ -3,15 +3,11 @@
  * client.
  */
 import assert from "node:assert/strict";
+import { hasPython, PYTHON, testIf } from "../conditions.ts";
 import { msp, mspOk, run, ServerProcess, TempFolder } from "../program.ts";
 
 const PYTHON_PEER = new URL("../interop/msp_v1.py", import.meta.url).pathname;
 const PYTHON_CLIENT = new URL("../../examples/client.py", import.meta.url).pathname;
-const PYTHON = "/usr/bin/python3";
-const isHere = await run([PYTHON, "-c", "import nacl, requests"], { cwd: "/" }).then(
-  ({ code }) => code === 0,
-  () => false,
-);
 
 /** config-docker/config.ini of the original, but for paths that do not begin with a slash. */
 const CONFIG = `[Server]
@@ -31,11 +27,11 @@ ForwardPrefix=0
 ForwardProto=0
 `;
 
-Deno.test({
-  name: "an installation of the Python program is taken over, its client is served" +
-    (isHere ? "" : " (skipped: python3-nacl or python3-requests is not installed)"),
-  ignore: !isHere,
-  async fn(): Promise<void> {
+testIf(
+  await hasPython("nacl", "requests"),
+  "python3-nacl or python3-requests is not installed",
+  "an installation of the Python program is taken over, its client is served",
+  async () => {
     await using folder = await TempFolder.make();
     const options = { cwd: folder.path };
     const made = await run([PYTHON, PYTHON_PEER, "make-store", ".", "3"], options);
@@ -76,4 +72,4 @@ Deno.test({
     const { out } = await run([PYTHON, PYTHON_CLIENT, server.url, "time_test"], home);
     assert.match(out, /^It is currently: \n\t/);
   },
-});
+);

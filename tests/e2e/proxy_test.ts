@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Authority } from "../authority.ts";
+import { isInstalled, testIf } from "../conditions.ts";
 import { waitUntil } from "../functions.ts";
 import { freePort, msp, run, ServerProcess, TempFolder } from "../program.ts";
 import { registerClient } from "../registered.ts";
@@ -84,17 +85,12 @@ async function untilClosed(port: number, caCert: string, text: string): Promise<
   }
 }
 
-const isInstalled = async (path: string): Promise<boolean> =>
-  await Deno.stat(path).then(() => true, () => false);
-
 for (const { name, prepare } of PROXIES) {
-  const program = name === "nginx" ? "/usr/sbin/nginx" : "/usr/bin/caddy";
-  const installed = await isInstalled(program);
-  Deno.test({
-    name: `behind ${name} as shipped: calls work, addresses are right, slow senders are closed` +
-      (installed ? "" : ` (skipped: ${name} is not installed)`),
-    ignore: !installed,
-    async fn(): Promise<void> {
+  testIf(
+    isInstalled(name),
+    `${name} is not installed`,
+    `behind ${name} as shipped: calls work, addresses are right, slow senders are closed`,
+    async () => {
       await using folder = await TempFolder.make();
       await registerClient(folder);
       await (await Authority.make(folder)).issue("tls", "proxy");
@@ -161,5 +157,5 @@ for (const { name, prepare } of PROXIES) {
         assert.doesNotMatch(text, /\[emerg\]|"level":"error"[^\n]*adapt/, text);
       }
     },
-  });
+  );
 }

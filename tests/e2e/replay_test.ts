@@ -7,11 +7,11 @@ import type { PrivateKey, PublicKey, SecretHex } from "../../lib/crypto/keys.ts"
 import { encodeRequest } from "../../lib/protocol/v1.ts";
 import { type RequestMembers, sealRequest, type TestClient } from "../endpoint.ts";
 import { sendAll } from "../load.ts";
-import { IS_COMPILED, ServerProcess, TempFolder } from "../program.ts";
+import { RUNTIME, ServerProcess, TempFolder } from "../program.ts";
 import { postTo, registerClient } from "../registered.ts";
 
 /** On the executable as many as asked for; the sources are the same program. */
-const CAPTURED = IS_COMPILED ? 100_000 : 10_000;
+const CAPTURED = RUNTIME.isExecutable ? 100_000 : 10_000;
 const MEMBERS = ["id", "check", "ts", "entry"] as const;
 /** So that a request is not refused for its age. */
 const CONFIG = "[Clients]\nRequestTTL=86400\n";

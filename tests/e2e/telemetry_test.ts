@@ -2,8 +2,9 @@
  * OpenTelemetry through the runtime, received by a small collector.
  */
 import assert from "node:assert/strict";
+import { testIf } from "../conditions.ts";
 import { waitUntil } from "../functions.ts";
-import { IS_COMPILED, ServerProcess, TempFolder } from "../program.ts";
+import { RUNTIME, ServerProcess, TempFolder } from "../program.ts";
 import { callServer, registerClient } from "../registered.ts";
 
 interface Span {
@@ -39,11 +40,11 @@ class Collector {
   }
 }
 
-Deno.test({
-  name: "OTEL_DENO: a call has spans for finding the sender, the function and the seal" +
-    (IS_COMPILED ? " (skipped: an executable has what it was compiled with)" : ""),
-  ignore: IS_COMPILED,
-  async fn(): Promise<void> {
+testIf(
+  !RUNTIME.isExecutable,
+  "an executable has the telemetry that it was compiled with",
+  "OTEL_DENO: a call has spans for finding the sender, the function and the seal",
+  async () => {
     await using folder = await TempFolder.make();
     const client = await registerClient(folder);
     await using collector = new Collector();
@@ -73,4 +74,4 @@ Deno.test({
       assert.ok(!collector.text.includes(secret), "telemetry tells what was called by whom");
     }
   },
-});
+);

@@ -3,6 +3,7 @@
  * against servers that return what a client must refuse.
  */
 import assert from "node:assert/strict";
+import { succeeds, testIf } from "../conditions.ts";
 import { freePort, type Outcome, run, ServerProcess, TempFolder } from "../program.ts";
 import { registerClient } from "../registered.ts";
 
@@ -105,12 +106,11 @@ function assertRefusedNeatly(outcome: Outcome, secretHex: string, why: string): 
 }
 
 for (const { name, needs, line, env = {}, install } of LIST) {
-  const isHere = await run(needs, { cwd: "/" }).then(({ code }) => code === 0, () => false);
-  Deno.test({
-    name: `examples/${name} calls the server, and refuses what a client must refuse` +
-      (isHere ? "" : ` (skipped: ${needs[0]} or a library of it is not installed)`),
-    ignore: !isHere,
-    async fn(): Promise<void> {
+  testIf(
+    await succeeds(...needs),
+    `${needs[0]} or a library of it is not installed`,
+    `examples/${name} calls the server, and refuses what a client must refuse`,
+    async () => {
       await using folder = await TempFolder.make();
       const { secretHex } = await registerClient(folder);
       await install?.(folder);
@@ -144,5 +144,5 @@ for (const { name, needs, line, env = {}, install } of LIST) {
       assertRefusedNeatly(keyless, secretHex, "a missing key file");
       assert.match(keyless.err, /client\.key/);
     },
-  });
+  );
 }

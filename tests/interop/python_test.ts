@@ -1,22 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { hasPython, PYTHON, testIf } from "../conditions.ts";
 import { mspOk, run, ServerProcess, TempFolder } from "../program.ts";
 import { registerClient } from "../registered.ts";
 
 const SCRIPT = new URL("msp_v1.py", import.meta.url).pathname;
-/** Debian's Python, which has the packages python3-nacl and python3-requests. */
-const PYTHON = "/usr/bin/python3";
-const IMPORTS = ["-c", "import nacl.public, requests"];
+const HAS_PYTHON = await hasPython("nacl.public", "requests");
 
-const isHere = await run([PYTHON, ...IMPORTS], { cwd: "." }).then(
-  ({ code }) => code === 0,
-  () => false,
-);
-if (!isHere) {
-  // deno-lint-ignore no-console -- why tests are skipped must be seen
-  console.warn(
-    "skipped: tests/interop needs /usr/bin/python3 with python3-nacl and python3-requests",
-  );
+function pythonTest(name: string, fn: () => Promise<void>): void {
+  testIf(HAS_PYTHON, "python3-nacl or python3-requests is not installed", name, fn);
 }
 
 async function python(args: readonly string[], cwd: string): Promise<string> {
@@ -25,10 +17,9 @@ async function python(args: readonly string[], cwd: string): Promise<string> {
   return out;
 }
 
-Deno.test({
-  name: "a Python client calls our server, on a key store that our commands made",
-  ignore: !isHere,
-  async fn(): Promise<void> {
+pythonTest(
+  "a Python client calls our server, on a key store that our commands made",
+  async () => {
     await using folder = await TempFolder.make();
     await registerClient(folder, "client", ["--plain"]);
     await registerClient(folder, "second", ["--plain"]);
@@ -43,12 +34,11 @@ Deno.test({
     });
     assert.match(refused.err, /status 401/);
   },
-});
+);
 
-Deno.test({
-  name: "our server serves a key store that Python made, to all of its twelve clients",
-  ignore: !isHere,
-  async fn(): Promise<void> {
+pythonTest(
+  "our server serves a key store that Python made, to all of its twelve clients",
+  async () => {
     await using folder = await TempFolder.make();
     await python(["make-store", ".", "12"], folder.path);
     await using server = await ServerProcess.start({ cwd: folder.path });
@@ -61,12 +51,11 @@ Deno.test({
     assert.equal(await python(["check-store", "."], folder.path), "13 13\n");
     assert.ok((await folder.names("sec")).includes("client_13.pub"));
   },
-});
+);
 
-Deno.test({
-  name: "our client calls a Python server, which finds nothing wrong with the request",
-  ignore: !isHere,
-  async fn(): Promise<void> {
+pythonTest(
+  "our client calls a Python server, which finds nothing wrong with the request",
+  async () => {
     await using folder = await TempFolder.make();
     await registerClient(folder, "client", ["--plain"]);
     const process = new Deno.Command(PYTHON, {
@@ -95,12 +84,11 @@ Deno.test({
     await chunks.cancel();
     assert.equal((await process.status).code, 0);
   },
-});
+);
 
-Deno.test({
-  name: "keys that our commands made are what Python makes of them",
-  ignore: !isHere,
-  async fn(): Promise<void> {
+pythonTest(
+  "keys that our commands made are what Python makes of them",
+  async () => {
     await using folder = await TempFolder.make();
     await mspOk(["keygen", "pair", "k"], { cwd: folder.path });
     const code = `
@@ -111,4 +99,4 @@ assert base64.b64encode(bytes(key.public_key)).decode() == open("k.pub").read()
     const { code: status, err } = await run([PYTHON, "-c", code], { cwd: join(folder.path) });
     assert.equal(status, 0, err);
   },
-});
+);
