@@ -1,52 +1,102 @@
 /**
  * @module
- * Writes docs/commands.md from the table of subcommands and docs/configuration.md from the tables of
- * options. `--check` only tells whether they are up to date.
+ * Writes the parts of docs/ that tables of the program give: docs/commands.md, docs/configuration.md,
+ * and the options of functions in docs/modules.md. `--check` only tells whether they are up to date.
  */
 import { commandHelp, COMMANDS } from "../cli/commands.ts";
+import type { Kind } from "../lib/config/kinds.ts";
 import { FUNCTION_OPTIONS } from "../lib/config/modules.ts";
 import { OPTIONS } from "../lib/config/options.ts";
 
+const ROOT = new URL("../", import.meta.url);
+
+/** An option of config.ini or modules.ini. */
+interface Option {
+  readonly name: string;
+  readonly fallback: unknown;
+  readonly kind: Kind<unknown>;
+  readonly meaning: string;
+}
+
 function commandsPage(): string {
   return [
-    "# Commands\n\nWritten by `deno task docs` from the program's help texts.\n",
+    "# Commands\n\n`deno task docs` writes this page from the help texts.\n",
     ...COMMANDS.map((each) => `## ${each.name}\n\n\`\`\`text\n${commandHelp(each)}\`\`\`\n`),
   ].join("\n");
 }
 
 function configurationPage(): string {
   const specs = Object.values(OPTIONS);
-  const parts = [
-    `# Configuration
-
-Written by \`deno task docs\` from the tables that the program reads with.
-
-\`config/config.ini\` (\`--config\`, MSP_CONFIG_PATH) is made by the first start and read at every
-start. Names of sections and options, comments on lines of their own (\`#\` or \`;\`); the names of
-options without regard to case. Paths are relative to the working folder. A wrong value stops the
-start with one line that says what is expected; an unknown option is a warning. At each limit, a
-line of the log says that it was reached.
-`,
-  ];
-  for (const section of new Set(specs.map((spec) => spec.section))) {
-    parts.push(`## [${section}]\n`);
-    for (const spec of specs.filter((each) => each.section === section)) {
-      parts.push(
-        `**${spec.name}** — ${spec.kind.expected}; default \`${spec.fallback}\`\n\n${spec.meaning}\n`,
-      );
-    }
-  }
-  const names = Object.values(FUNCTION_OPTIONS).map(({ name }) => `\`${name}\``).join(", ");
-  parts.push(
-    `## modules.ini\n\nThe sections of functions (${names}) are in [modules.md](modules.md).\n`,
+  const sections = [...new Set(specs.map(({ section }) => section))].map((section) =>
+    `## [${section}]\n\n${optionsTable(specs.filter((spec) => spec.section === section))}`
   );
-  return parts.join("\n");
+  return `# Configuration
+
+\`deno task docs\` writes this page from the tables that the program reads with.
+
+## config.ini
+
+The server reads \`config/config.ini\` at the start (\`--config\` or \`MSP_CONFIG_PATH\` name another
+file). The first start creates it. The form:
+
+- A line is \`[Section]\`, \`Name=value\`, or a comment that starts with \`#\` or \`;\`.
+- Option names are case-insensitive.
+- Relative paths start at the working folder.
+- A wrong value stops the start; the error says what is expected. An unknown option is a warning.
+- When a limit is reached, a log line says so.
+
+${sections.join("\n")}
+## modules.ini
+
+[modules.md](modules.md#what-a-function-may-touch) lists the options of a function's section.
+`;
 }
 
-const PAGES = { "commands.md": commandsPage(), "configuration.md": configurationPage() };
+function optionsTable(options: readonly Option[]): string {
+  return table(
+    ["option", "default", "unit", "values", "meaning"],
+    options.map(({ name, fallback, kind, meaning }) => [
+      name,
+      defaultText(fallback),
+      kind.unit ?? "",
+      kind.values ?? kind.expected,
+      meaning,
+    ]),
+  );
+}
+
+function defaultText(fallback: unknown): string {
+  if (fallback === undefined) return "that of config.ini";
+  return Array.isArray(fallback) ? "nothing" : `\`${fallback}\``;
+}
+
+/** A table as `deno fmt` aligns it. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length))
+  );
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |\n`;
+  return line(head) + line(widths.map((width) => "-".repeat(width))) + rows.map(line).join("");
+}
+
+const FUNCTION_TABLE = /(<!-- options: written by deno task docs -->\n)[\s\S]*?(<!-- end -->)/;
+
+async function modulesPage(): Promise<string> {
+  const text = await Deno.readTextFile(new URL("docs/modules.md", ROOT));
+  if (!FUNCTION_TABLE.test(text)) throw new Error("docs/modules.md has no marked table");
+  const rows = optionsTable(Object.values(FUNCTION_OPTIONS));
+  return text.replace(FUNCTION_TABLE, (_, start, end) => `${start}\n${rows}\n${end}`);
+}
+
+const PAGES = {
+  "commands.md": commandsPage(),
+  "configuration.md": configurationPage(),
+  "modules.md": await modulesPage(),
+};
 
 for (const [name, text] of Object.entries(PAGES)) {
-  const target = new URL(`../docs/${name}`, import.meta.url);
+  const target = new URL(`docs/${name}`, ROOT);
   if (!Deno.args.includes("--check")) await Deno.writeTextFile(target, text);
   else if (await Deno.readTextFile(target).catch(() => "") !== text) {
     // deno-lint-ignore no-console -- a task, for developers

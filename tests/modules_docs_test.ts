@@ -1,9 +1,8 @@
 /**
  * @module
- * The examples of docs/modules.md run as they stand there, and its table is the program's.
+ * The examples of docs/modules.md run as they stand there.
  */
 import assert from "node:assert/strict";
-import { FUNCTION_OPTIONS } from "../lib/config/modules.ts";
 import { FunctionServer } from "./functions.ts";
 import { ServerProcess, TempFolder } from "./program.ts";
 import { callServer, registerClient } from "./registered.ts";
@@ -87,21 +86,4 @@ Deno.test("docs/modules.md: what a function gets", async () => {
   const code = /```js\n(\/\*\* @type[\s\S]*?)```/.exec(text)?.[1] ?? "";
   await using functions = await FunctionServer.start(folder, { modules: { named: code } });
   assert.equal(await functions.call("named"), "this is named");
-});
-
-Deno.test("docs/modules.md: the table of options is the program's", () => {
-  const [, section = ""] = text.split("## What a function may touch");
-  const rows = [...section.matchAll(/^\| (\w+) +\| ([^|]+?) +\| ([^|]+?) +\| [^|]+ \|$/gm)]
-    .map(([, name, fallback, takes]) => [name, fallback, takes])
-    .filter(([name]) => name !== "option");
-  const expected = Object.values(FUNCTION_OPTIONS).map(({ name, fallback, kind }) => [
-    name,
-    fallback === undefined
-      ? "that of config.ini"
-      : Array.isArray(fallback)
-      ? "nothing"
-      : String(fallback),
-    kind.expected,
-  ]);
-  assert.deepEqual(rows, expected);
 });

@@ -1,20 +1,27 @@
 /**
  * @module
- * Kinds of values in config.ini and modules.ini: how each is read, and what to tell who got it wrong.
+ * Kinds of values in config.ini and modules.ini: how each is read, and what an error message says
+ * about a value of another kind.
  */
 
 /** A kind of value. */
 export interface Kind<T> {
   /** Completes "expected …". */
   readonly expected: string;
-  /** `undefined` when the text is no such value. */
+  /** For the tables of options: `seconds`; absent for values without a unit. */
+  readonly unit?: string;
+  /** For the tables of options, without the unit; {@link Kind.expected} when absent. */
+  readonly values?: string;
+  /** `undefined` when the text is not such a value. */
   readonly parse: (text: string) => T | undefined;
 }
 
-/** A whole number in a range; `what` names the unit, as in " of seconds". */
-export function wholeNumber(what: string, least: number, most: number): Kind<number> {
+/** A whole number in a range, with its unit if it has one. */
+export function wholeNumber(unit: string | undefined, least: number, most: number): Kind<number> {
   return {
-    expected: `a whole number${what} from ${least} to ${most}`,
+    expected: `a whole number${unit === undefined ? "" : ` of ${unit}`} from ${least} to ${most}`,
+    ...unit === undefined ? {} : { unit },
+    values: `${least} to ${most}`,
     parse(text): number | undefined {
       const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
       return value >= least && value <= most ? value : undefined;
@@ -28,7 +35,7 @@ export const PATH: Kind<string> = {
   parse: (text) => text === "" || text.includes("\0") ? undefined : text,
 };
 
-/** One of a few words, without regard to case. */
+/** One of a few words; case-insensitive. */
 export function oneOf<T extends string>(...words: readonly T[]): Kind<T> {
   return {
     expected: words.join(" or "),

@@ -56,6 +56,8 @@ export interface FunctionOptionSpec<T> {
   readonly name: string;
   readonly fallback: T;
   readonly kind: Kind<T>;
+  /** What it does, and for a limit what happens at it. */
+  readonly meaning: string;
 }
 
 /** Longest function name in UTF-8, on the wire too. */
@@ -80,22 +82,73 @@ const ENV = listOf(
   (text) => ENV_NAME.test(text) ? text : undefined,
 );
 
-function option<T>(name: string, fallback: T, kind: Kind<T>): FunctionOptionSpec<T> {
-  return { name, fallback, kind };
+function option<T>(
+  name: string,
+  fallback: T,
+  kind: Kind<T>,
+  meaning: string,
+): FunctionOptionSpec<T> {
+  return { name, fallback, kind, meaning };
 }
 
 /** Every option of a function's section. */
 export const FUNCTION_OPTIONS = {
-  read: option<readonly string[]>("Read", [], PATHS),
-  write: option<readonly string[]>("Write", [], PATHS),
-  net: option<readonly string[]>("Net", [], NET),
-  env: option<readonly string[]>("Env", [], ENV),
-  timeout: option("Timeout", 10, wholeNumber(" of seconds", 1, 3600)),
-  instances: option("Instances", 1, wholeNumber(" of workers", 1, 64)),
-  queue: option("Queue", 256, wholeNumber(" of calls", 1, 65_536)),
-  maxResult: option("MaxResult", 1_048_576, wholeNumber(" of bytes", 1, 67_108_864)),
-  process: option<"shared" | "own">("Process", "shared", oneOf("shared", "own")),
-  maxHeap: option<number | undefined>("MaxHeap", undefined, MAX_HEAP),
+  read: option<readonly string[]>("Read", [], PATHS, "Files and folders that it may read."),
+  write: option<readonly string[]>(
+    "Write",
+    [],
+    PATHS,
+    "Files and folders that it may read and write.",
+  ),
+  net: option<readonly string[]>(
+    "Net",
+    [],
+    NET,
+    "Hosts that it may connect to, and addresses that it may listen on.",
+  ),
+  env: option<readonly string[]>(
+    "Env",
+    [],
+    ENV,
+    "Variables of the server's environment that it may read.",
+  ),
+  timeout: option(
+    "Timeout",
+    10,
+    wholeNumber("seconds", 1, 3600),
+    "Time for one call. Then the caller is refused and `signal` aborts.",
+  ),
+  instances: option(
+    "Instances",
+    1,
+    wholeNumber("workers", 1, 64),
+    "Workers of the function. A call goes to the least busy one.",
+  ),
+  queue: option(
+    "Queue",
+    256,
+    wholeNumber("calls", 1, 65_536),
+    "Calls that wait or run at the same time. At the limit, new calls are refused at once.",
+  ),
+  maxResult: option(
+    "MaxResult",
+    1_048_576,
+    wholeNumber("bytes", 1, 67_108_864),
+    "Size of a result. The call fails if its result is larger.",
+  ),
+  process: option<"shared" | "own">(
+    "Process",
+    "shared",
+    oneOf("shared", "own"),
+    "`own` gives the function a process to itself.",
+  ),
+  maxHeap: option<number | undefined>(
+    "MaxHeap",
+    undefined,
+    MAX_HEAP,
+    "Memory that its own process may use beyond its size at the start; needs `Process=own`. Beyond " +
+      "it, the process is replaced.",
+  ),
 } as const;
 
 /**

@@ -1,6 +1,6 @@
 /**
  * @module
- * The table of every option of config.ini: what it is called, what it takes, its default, what it means.
+ * The table of every option of config.ini: its name, values, default and meaning.
  * docs/configuration.md is written from it (`deno task docs`).
  */
 import { isIP } from "node:net";
@@ -47,9 +47,9 @@ const LISTEN: Kind<string> = {
 const OPTIONAL_PATH: Kind<string> = { ...PATH, expected: "none, or a path" };
 
 /** Memory of a function host. */
-export const MAX_HEAP: Kind<number> = wholeNumber(" of megabytes", 16, 1_000_000);
-const VALUES_COUNT = wholeNumber(" of values", 0, 100);
-const REMEMBERED = wholeNumber(" of requests", 1000, 16_000_000);
+export const MAX_HEAP: Kind<number> = wholeNumber("megabytes", 16, 1_000_000);
+const VALUES_COUNT = wholeNumber("values", 0, 100);
+const REMEMBERED = wholeNumber("requests", 1000, 16_000_000);
 
 /** Makes the specifications of a section. */
 function inSection(
@@ -68,32 +68,32 @@ const log = inSection("Log");
 
 /** Every option of config.ini. */
 export const OPTIONS = {
-  host: server("Host", "0.0.0.0", HOST, "Address to listen on; `--host` beats it."),
+  host: server("Host", "0.0.0.0", HOST, "Address to listen on. `--host` overrides it."),
   port: server(
     "Port",
     8000,
-    wholeNumber("", 0, 65535),
-    "Port to listen on, 0 takes a free one; `--port` beats it.",
+    wholeNumber(undefined, 0, 65535),
+    "Port to listen on; 0 selects a free port. `--port` overrides it.",
   ),
   socket: server(
     "Socket",
     "none",
     OPTIONAL_PATH,
-    "Unix socket to listen on in place of Host and Port, for a reverse proxy on the same machine. One " +
-      "that a server left behind is replaced. `--host` and `--port` beat it.",
+    "Unix socket to listen on instead of Host and Port, for a reverse proxy on the same machine. A " +
+      "socket file that an earlier server left is replaced. `--host` and `--port` override it.",
   ),
   socketMode: server(
     "SocketMode",
     "660",
     MODE,
-    "Mode of the Unix socket: who may write to it may connect.",
+    "Mode of the Unix socket. Every user who may write to it may connect.",
   ),
   certFile: server(
     "CertFile",
     "none",
     OPTIONAL_PATH,
-    "Certificate chain (PEM) for TLS, together with KeyFile. Taken up anew within a second when either " +
-      "changes, without a refused connection; a pair that does not fit leaves the old one in use.",
+    "Certificate chain (PEM) for TLS; needs KeyFile. The server reloads both within a second of a " +
+      "change and refuses no connection meanwhile. If they do not match, it keeps the previous pair.",
   ),
   keyFile: server(
     "KeyFile",
@@ -105,97 +105,101 @@ export const OPTIONS = {
   ipAddressTtl: server(
     "IPAddressTTL",
     300,
-    wholeNumber(" of seconds", 0, 31_536_000),
-    "How long the address of an authenticated request is remembered; one from another address writes a " +
-      "log line.",
+    wholeNumber("seconds", 0, 31_536_000),
+    "Time for which the address of an authenticated request is remembered. A request from any other " +
+      "address writes a log line.",
   ),
   clientsFolder: clients("Keypath", "sec", PATH, "Folder of the `client_*.pub` files."),
-  register: clients("Register", "sec/clients.dev", PATH, "File of the secrets, one a line."),
+  register: clients("Register", "sec/clients.dev", PATH, "File of the client secrets, one a line."),
   requestTtl: clients(
     "RequestTTL",
     30,
-    wholeNumber(" of seconds", 1, 86400),
-    "How far the time in a request may be from the server's.",
+    wholeNumber("seconds", 1, 86400),
+    "Largest difference between the time in a request and the server's clock, in either direction. " +
+      "Beyond it, the request is refused.",
   ),
   searchPercent: limits(
     "SearchPercent",
     25,
-    wholeNumber(" of percent", 1, 100),
-    "Share of one core for finding senders that were not heard from lately, and strangers. Beyond it, a " +
-      "request from an address that was not accepted within the last hour is refused; others wait.",
+    wholeNumber("percent", 1, 100),
+    "CPU share, in percent of one core, for searching all keys. Beyond it, a request from an address " +
+      "without an accepted request in the last hour is refused; others wait.",
   ),
   failuresPerMinute: limits(
     "FailuresPerMinute",
     20,
-    wholeNumber(" of requests", 1, 1_000_000),
-    "Requests of strangers from one address (IPv6: one /64 network) that are looked into. Beyond that they " +
-      "are refused at once, those of known clients are not.",
+    wholeNumber("requests", 1, 1_000_000),
+    "Requests of unknown senders a minute from one address (IPv6: one /64 network) that start a search. " +
+      "Beyond it, they are refused without one; recently used keys are still found.",
   ),
   bodySize: limits(
     "BodySize",
     16_384,
-    wholeNumber(" of bytes", 1024, 1_048_576),
-    "Body of a request at most; a valid one needs less than 1,024. A larger one is refused unread.",
+    wholeNumber("bytes", 1024, 1_048_576),
+    "Size of a request body. A valid one needs less than 1,024 bytes. A larger one is refused unread.",
   ),
   bodyTimeout: limits(
     "BodyTimeout",
     10,
-    wholeNumber(" of seconds", 1, 300),
-    "Time from the end of a request's head to the end of its body. Then it is refused.",
+    wholeNumber("seconds", 1, 300),
+    "Time from the end of the request head to the end of the body. Then the request is refused.",
   ),
   requests: limits(
     "Requests",
     4096,
-    wholeNumber(" of requests", 16, 100_000),
-    "Requests in flight at once, all addresses together. Beyond that, the one whose body has been coming " +
-      "for longest is refused in favour of the new one; when every body is there, the new one is.",
+    wholeNumber("requests", 16, 100_000),
+    "Requests in flight, all addresses together. At the limit, the request whose body has been arriving " +
+      "for longest is refused. If every body is complete, the new request is refused.",
   ),
   requestsPerAddress: limits(
     "RequestsPerAddress",
     1024,
-    wholeNumber(" of requests", 1, 100_000),
-    "The same for one address (IPv6: one /64 network). Beyond that, new ones are refused at once.",
+    wholeNumber("requests", 1, 100_000),
+    "Requests in flight from one address (IPv6: one /64 network). At the limit, new ones are refused at " +
+      "once.",
   ),
   addresses: limits(
     "Addresses",
     10_000,
-    wholeNumber(" of addresses", 100, 1_000_000),
-    "Addresses remembered in each table (where clients came from, strangers' failures), about 0.2 KB each. " +
-      "Beyond that, the one unused for longest is forgotten: its client's next request takes a search, a " +
-      "stranger's count begins anew.",
+    wholeNumber("addresses", 100, 1_000_000),
+    "Addresses in each table (last addresses of clients, failures of unknown senders), about 0.2 KB " +
+      "each. At the limit, the least recently used address is dropped: its next request needs a search, " +
+      "and its failures count from zero.",
   ),
   rememberedRequests: limits(
     "RememberedRequests",
     524_288,
     REMEMBERED,
-    "Accepted requests within twice the RequestTTL that cannot be replayed, 63 bytes of memory each. Beyond " +
-      "that, the oldest are forgotten before their time.",
+    "Accepted requests that cannot be replayed, remembered for up to twice RequestTTL, 63 bytes of " +
+      "memory each. At the limit, the oldest are forgotten early.",
   ),
   rememberedEntries: limits(
     "RememberedEntries",
     1_000_000,
     REMEMBERED,
-    "Accepted requests whose function name cannot be spliced into another request, whatever their age, " +
-      "16 bytes of memory each. Beyond that, the oldest are forgotten. `replay.journal` keeps as many on disk.",
+    "Accepted requests whose `entry` value cannot be used in another request, whatever its age, 16 bytes " +
+      "of memory each. At the limit, the oldest are forgotten. `replay.journal` keeps the same number on " +
+      "disk.",
   ),
   maxHeap: functions(
     "MaxHeap",
     512,
     MAX_HEAP,
-    "What a process of functions may use beyond what it starts with. Beyond that it is replaced.",
+    "Memory that a function process may use beyond its size at the start. Beyond it, the process is " +
+      "replaced.",
   ),
   functionsUser: functions(
     "User",
     "none",
     USER,
-    "Whom the processes of functions run as, where the server runs as root.",
+    "User and group of the function processes. Only a server that runs as root can change them.",
   ),
   forwardedFor: proxy(
     "ForwardFor",
     0,
     VALUES_COUNT,
-    "Values of `X-Forwarded-For` that trusted proxies set, counted from the right; 0 ignores the header, as " +
-      "do fewer values than that.",
+    "Number of `X-Forwarded-For` values that trusted proxies add, counted from the right. 0 ignores the " +
+      "header; a header with fewer values is ignored too.",
   ),
   forwardedHost: proxy("ForwardHost", 0, VALUES_COUNT, "The same for `X-Forwarded-Host`."),
   forwardedPort: proxy("ForwardPort", 0, VALUES_COUNT, "The same for `X-Forwarded-Port`."),
@@ -205,8 +209,8 @@ export const OPTIONS = {
     "Listen",
     "none",
     LISTEN,
-    "Address of `/healthz` and `/metrics` (Prometheus), never to be reached from outside: it asks for no " +
-      "key. Nothing of it is on the public port.",
+    "Address of `/healthz` and `/metrics` (Prometheus). They ask for no key, so never expose it. The " +
+      "public port has neither.",
   ),
   logFormat: log(
     "Format",

@@ -5,13 +5,13 @@
  */
 
 /** config/config.ini */
-export const CONFIG_INI = `# Every option with its range: docs/configuration.md
+export const CONFIG_INI = `# docs/configuration.md lists every option with its range and what happens at each limit.
 
 [Server]
 # Address and port to listen on
 Host=0.0.0.0
 Port=8000
-# A Unix socket in place of them, and its mode
+# Unix socket to listen on instead, and its mode
 Socket=none
 SocketMode=660
 # Certificate chain and private key (PEM) for TLS
@@ -20,41 +20,41 @@ KeyFile=none
 # Folder of server.key and server.pub
 Keypath=sec
 # Seconds for which the address of an authenticated request is remembered;
-# a request from an address that is not remembered writes a log entry
+# a request from any other address writes a log line
 IPAddressTTL=300
 
 [Clients]
-# Folder of the client_*.pub files, and the file of the secrets
+# Folder of the client_*.pub files, and file of the secrets
 Keypath=sec
 Register=sec/clients.dev
-# Seconds that the time in a request may differ from the server's
+# Largest difference, in seconds, between the time in a request and the server's clock
 RequestTTL=30
 
 [Limits]
-# Percent of one core for finding senders that were not heard from lately, and strangers
+# CPU share, in percent of one core, for searching all keys
 SearchPercent=25
-# Requests of strangers a minute from one address (IPv6: one network) that are looked into
+# Requests of unknown senders a minute from one address (IPv6: one network) that start a search
 FailuresPerMinute=20
-# Bytes of a request's body, and seconds for it to come
+# Size of a request body in bytes, and seconds for it to arrive
 BodySize=16384
 BodyTimeout=10
-# Requests in flight at once: all together, and of one address
+# Requests in flight: all addresses together, and from one address
 Requests=4096
 RequestsPerAddress=1024
-# Addresses that are remembered
+# Addresses in each table
 Addresses=10000
-# Accepted requests that are remembered: within the replay window, and for their function's name
+# Accepted requests that are remembered: whole ones, and their entry values
 RememberedRequests=524288
 RememberedEntries=1000000
 
 [Functions]
-# Megabytes that the processes of functions may use beyond what they start with
+# Megabytes that a function process may use beyond its size at the start
 MaxHeap=512
-# Whom they run as, UID:GID, where the server runs as root; none is the server's own user
+# User and group of function processes, UID:GID, if the server runs as root; none is the server's user
 User=none
 
 [Proxy]
-# How many values of each X-Forwarded-* header trusted proxies set; 0 ignores the header
+# Number of values of each X-Forwarded-* header that trusted proxies add; 0 ignores the header
 ForwardFor=0
 ForwardHost=0
 ForwardPort=0
