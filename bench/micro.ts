@@ -9,7 +9,7 @@ import type { PublicKey } from "../lib/crypto/keys.ts";
 import { generateKeyPair } from "../lib/crypto/nacl.ts";
 import { WorkBudget } from "../lib/limits/budget.ts";
 import { ReplayJournal } from "../lib/replay/journal.ts";
-import { FINGERPRINT_WORDS } from "../lib/replay/memory.ts";
+import { FINGERPRINT_WORDS } from "../lib/replay/fingerprints.ts";
 import { Keyring } from "../lib/keys/keyring.ts";
 import { SenderSearch } from "../lib/keys/search.ts";
 import { median, microseconds } from "./statistics.ts";
@@ -61,8 +61,10 @@ export async function runMicro(): Promise<Record<string, number>> {
   const folder = await Deno.makeTempDir({ prefix: "msp-journal-" });
   const journal = new ReplayJournal(folder, {
     recordsPerFile: 500_000,
-    onFailure: (reason) => {
-      throw new Error(reason);
+    observer: {
+      fault: (_, what) => {
+        throw new Error(what);
+      },
     },
   });
   const words = new Uint32Array(FINGERPRINT_WORDS);

@@ -13,9 +13,10 @@ import { BodyReader } from "./limits/body.ts";
 import { WorkBudget } from "./limits/budget.ts";
 import { FailureCounter } from "./limits/failures.ts";
 import { RequestGate } from "./limits/gate.ts";
-import type { ReplayJournal } from "./replay/journal.ts";
+import type { Claims } from "./replay/claims.ts";
+import { ReplayJournal } from "./replay/journal.ts";
 import { RefusalClock } from "./limits/refusal_clock.ts";
-import { capacitiesFor, ReplayGuard } from "./replay/memory.ts";
+import { MemoryClaims } from "./replay/memory.ts";
 import { Answerer } from "./http/answer.ts";
 import { createEndpoint, type Endpoint } from "./http/endpoint.ts";
 import type { RequestLog } from "./http/request_log.ts";
@@ -39,7 +40,8 @@ export interface EndpointSources {
   readonly pair: KeyPair;
   readonly registry: FunctionRegistry;
   readonly requestLog: RequestLog;
-  readonly journal: ReplayJournal;
+  /** Where the journal is. */
+  readonly logFolder: string;
   /** Counts what happens, where somebody wants to know. */
   readonly metrics: Metrics | undefined;
 }
@@ -48,6 +50,7 @@ export interface EndpointSources {
 export interface AssembledEndpoint {
   readonly endpoint: Endpoint;
   readonly watch: Watch;
+  readonly claims: Claims;
   /** What can be measured of it. */
   readonly gauges: MetricSources;
 }
@@ -58,7 +61,7 @@ export interface AssembledEndpoint {
  * @throws {StoreError} when the key store cannot be read.
  */
 export async function assembleEndpoint(sources: EndpointSources): Promise<AssembledEndpoint> {
-  const { settings, pair, registry, requestLog, journal, metrics } = sources;
+  const { settings, pair, registry, requestLog, metrics } = sources;
   const box = await Box.load();
   const keyring = new Keyring(box, pair.privateKey);
   const search = new SenderSearch(keyring, new WorkBudget(settings.limits.searchPercent / 100));
@@ -73,11 +76,7 @@ export async function assembleEndpoint(sources: EndpointSources): Promise<Assemb
     onReloaded,
   });
   const { limits } = settings;
-  const replayGuard = new ReplayGuard(
-    capacitiesFor(limits.rememberedRequests, limits.rememberedEntries),
-  );
-  const restored = journal.restore(replayGuard, Math.floor(Date.now() / 1000));
-  if (restored > 0) log.info("Requests remembered from before: {restored}", { restored });
+  const claims = openClaims(box, sources);
   const addresses = new AddressBook({
     ttlSeconds: settings.ipAddressTtlSeconds,
     capacity: limits.addresses,
@@ -98,8 +97,7 @@ export async function assembleEndpoint(sources: EndpointSources): Promise<Assemb
       maxAddresses: limits.addresses,
     }),
     nonceMark,
-    replayGuard,
-    fingerprintKey: journal.key,
+    claims,
     registry,
     trace: await loadTracing(),
     requestTtlSeconds: settings.requestTtlSeconds,
@@ -107,9 +105,7 @@ export async function assembleEndpoint(sources: EndpointSources): Promise<Assemb
       onAuthenticated(address, nowSeconds): void {
         if (addresses.see(address, nowSeconds)) requestLog.newAddress(address);
       },
-      onCrowded: () => requestLog.crowded(),
       ...(metrics && { onCalled: (name, refusal) => metrics.called(name, refusal) }),
-      onRemembered: (words, expiresAtSeconds) => journal.append(words, expiresAtSeconds),
     },
   });
   const bodies = new BodyReader({
@@ -132,7 +128,7 @@ export async function assembleEndpoint(sources: EndpointSources): Promise<Assemb
     registeredClients: () => live.clientCount,
     registeredSecrets: () => keyring.secretCount,
     searchMs: () => search.spentMs,
-    replay: () => replayGuard.fill,
+    replay: () => claims.fill,
     functions: () =>
       registry.functions.map(({ functionName, state, queue }) => ({
         functionName,
@@ -141,7 +137,25 @@ export async function assembleEndpoint(sources: EndpointSources): Promise<Assemb
       })),
     processEnds: () => registry.processEnds,
   };
-  return { endpoint, watch, gauges };
+  return { endpoint, watch, claims, gauges };
+}
+
+function openClaims(
+  box: Box,
+  { logFolder, requestLog, settings: { limits } }: EndpointSources,
+): MemoryClaims {
+  const { rememberedRequests, rememberedEntries } = limits;
+  const journal = new ReplayJournal(logFolder, {
+    recordsPerFile: Math.max(rememberedRequests, Math.ceil(rememberedEntries / 2)),
+    observer: { fault: (_, what) => requestLog.journalFailed(what) },
+  });
+  return new MemoryClaims({
+    box,
+    journal,
+    windowRequests: rememberedRequests,
+    entryRequests: rememberedEntries,
+    observer: { limitReached: () => requestLog.crowded() },
+  });
 }
 
 interface StoreSources {

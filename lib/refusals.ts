@@ -26,6 +26,8 @@ export const REFUSALS = {
   unknown_secret: "the secret is not registered",
   malformed_name: "the function name is not UTF-8",
   replayed: "the request was accepted before",
+  memory_full: "the client's share of [Limits] RememberedRequests is used up",
+  predates_memory: "the request is older than the memory of accepted requests",
   client_removed: "the client was removed while the function ran",
   unknown_function: "no function has this name",
   function_failed: "the function failed",

@@ -17,7 +17,6 @@ import { MspError } from "./errors.ts";
 import { ensureConfig, ensureModules, ensureStore, type ServerPaths } from "./first_start.ts";
 import { describeExposure, importExposure } from "./functions/exposure.ts";
 import { FunctionService } from "./functions/service.ts";
-import { ReplayJournal } from "./replay/journal.ts";
 import { startAdmin } from "./http/admin.ts";
 import { listenOn } from "./http/listening.ts";
 import { RequestLog } from "./http/request_log.ts";
@@ -82,8 +81,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     giveUpPermissions(paths, settings, listen);
     warnOfExposure(settings);
     const requestLog = new RequestLog();
-    const journal = openJournal(paths, settings, requestLog);
-    const beforeCalls = (): void => journal.flush();
+    let settleClaims = (): void => {};
+    const beforeCalls = (): void => settleClaims();
     const metrics = settings.admin && await Metrics.load();
     const onReloaded = (): void => metrics?.reloaded("modules");
     const functions = new FunctionService({
@@ -95,14 +94,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     await functions.start();
     const { registry } = functions;
-    const { endpoint, watch, gauges } = await assembleEndpoint({
+    const { endpoint, watch, claims, gauges } = await assembleEndpoint({
       settings,
       pair,
       registry,
       requestLog,
-      journal,
+      logFolder: paths.log,
       metrics,
     });
+    settleClaims = () => void claims.settle();
     const { listener, tlsWatch } = await listenOn(listen, endpoint, {
       onReloaded: () => metrics?.reloaded("certificate"),
     });
@@ -121,7 +121,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await listener.stop();
       await admin?.stop();
       functions.close();
-      journal.close();
+      claims.close();
       requestLog.close();
       log.info("Stopped");
       await closeLog();
@@ -176,18 +176,6 @@ function warnOfExposure({ functions }: Settings): void {
   const exposure = importExposure();
   if (functions.user !== undefined || exposure !== "any file") return;
   log.warning("{what}; {remedy}", { ...describeExposure(exposure) });
-}
-
-function openJournal(
-  paths: ServerPaths,
-  { limits }: Settings,
-  requestLog: RequestLog,
-): ReplayJournal {
-  const { rememberedRequests, rememberedEntries } = limits;
-  return new ReplayJournal(paths.log, {
-    recordsPerFile: Math.max(rememberedRequests, Math.ceil(rememberedEntries / 2)),
-    onFailure: (reason) => requestLog.journalFailed(reason),
-  });
 }
 
 /** Settings with what the command line says of functions. */

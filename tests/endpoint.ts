@@ -14,7 +14,7 @@ import { BodyReader } from "../lib/limits/body.ts";
 import { WorkBudget } from "../lib/limits/budget.ts";
 import { FailureCounter } from "../lib/limits/failures.ts";
 import { RequestGate } from "../lib/limits/gate.ts";
-import { ReplayGuard } from "../lib/replay/memory.ts";
+import { MemoryClaims } from "../lib/replay/memory.ts";
 import { Answerer } from "../lib/http/answer.ts";
 import { createEndpoint, type Endpoint } from "../lib/http/endpoint.ts";
 import { Keyring } from "../lib/keys/keyring.ts";
@@ -48,7 +48,12 @@ export function makeEndpoint(setup: EndpointSetup): { endpoint: Endpoint; refusa
       maxAddresses: 1000,
     }),
     nonceMark: new NonceMark(box, serverPrivateKey),
-    replayGuard: new ReplayGuard({ window: 3000, entry: 1000 }),
+    claims: new MemoryClaims({
+      box,
+      windowRequests: 1000,
+      entryRequests: 1000,
+      observer: { limitReached: () => {} },
+    }),
     registry: {
       call(name): CallResult {
         const entry = Object.hasOwn(setup.functions, name) ? setup.functions[name] : undefined;
@@ -56,7 +61,7 @@ export function makeEndpoint(setup: EndpointSetup): { endpoint: Endpoint; refusa
       },
     },
     requestTtlSeconds: 30,
-    events: { onAuthenticated: () => {}, onCrowded: () => {} },
+    events: { onAuthenticated: () => {} },
     ...(nowSeconds === undefined ? {} : { clock: () => nowSeconds() * 1000 }),
   });
   const refusals: string[] = [];

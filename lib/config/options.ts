@@ -168,10 +168,10 @@ export const OPTIONS = {
   ),
   rememberedRequests: limits(
     "RememberedRequests",
-    524_288,
+    1_300_000,
     REMEMBERED,
-    "Accepted requests that cannot be replayed, remembered for up to twice RequestTTL, 63 bytes of " +
-      "memory each. At the limit, the oldest are forgotten early.",
+    "Accepted requests that cannot be replayed, remembered for up to twice RequestTTL, 60 bytes of " +
+      "memory each. At the limit, requests are refused. One client can use at most 8/9 of it.",
   ),
   rememberedEntries: limits(
     "RememberedEntries",

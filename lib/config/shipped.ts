@@ -44,7 +44,7 @@ RequestsPerAddress=1024
 # Addresses in each table
 Addresses=10000
 # Accepted requests that are remembered: whole ones, and their entry values
-RememberedRequests=524288
+RememberedRequests=1300000
 RememberedEntries=1000000
 
 [Functions]

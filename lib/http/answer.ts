@@ -3,11 +3,12 @@
  * The way of a request from its body to the sealed answer: parse, find the sender, verify, remember,
  * call, seal. One direction; every other end of the way is a reason for the log. Knows no HTTP.
  */
-import { type Box, NONCE_BYTES, type SharedKey, type ShortHashKey } from "../crypto/box.ts";
+import type { Box, SharedKey } from "../crypto/box.ts";
 import type { NonceMark } from "../crypto/nonce_mark.ts";
 import type { CallRefusal, CallResult } from "../functions/queue.ts";
 import type { FunctionCaller } from "../functions/registry.ts";
-import { FINGERPRINT_WORDS, type ReplayGuard } from "../replay/memory.ts";
+import { REFUSALS } from "../refusals.ts";
+import type { MemoryClaims } from "../replay/memory.ts";
 import type { Keyring } from "../keys/keyring.ts";
 import { copyRequest, type Sender, type SenderFinder } from "../keys/sender.ts";
 import {
@@ -30,6 +31,7 @@ export type Refusal =
   | "a value was sealed by this server"
   | VerifyRefusal
   | "seen before"
+  | typeof REFUSALS["memory_full" | "predates_memory"]
   | CallRefusal;
 
 /** The body of the answer, or why there is none. */
@@ -47,12 +49,8 @@ export type Answer =
 export interface AnswerEvents {
   /** A request was authenticated, from this address. */
   readonly onAuthenticated: (address: string, nowSeconds: number) => void;
-  /** The replay guard had to forget a request before its time. */
-  readonly onCrowded: () => void;
   /** A function of modules.ini was called; `refusal` when that brought no result. */
   readonly onCalled?: (functionName: string, refusal: CallRefusal | undefined) => void;
-  /** The replay guard remembers a request, until a time in Unix seconds. The words are reused. */
-  readonly onRemembered?: (fingerprints: Uint32Array, expiresAtSeconds: number) => void;
 }
 
 /** The parts that answer requests. */
@@ -61,14 +59,12 @@ export interface AnswerParts {
   readonly keyring: Keyring;
   readonly senders: SenderFinder;
   readonly nonceMark: NonceMark;
-  readonly replayGuard: ReplayGuard;
+  readonly claims: MemoryClaims;
   readonly registry: FunctionCaller;
   readonly requestTtlSeconds: number;
   readonly events: AnswerEvents;
   /** Spans of the steps, where somebody wants them. */
   readonly trace?: Trace | undefined;
-  /** Of the fingerprints that the replay guard remembers, 16 bytes; a random one without. */
-  readonly fingerprintKey?: Uint8Array<ArrayBuffer>;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
 }
@@ -78,15 +74,10 @@ export class Answerer {
   readonly #parts: AnswerParts;
   readonly #clock: () => number;
   readonly #parser = new RequestParser();
-  readonly #fingerprintKey: ShortHashKey;
-  /** Of the request that is being admitted. */
-  readonly #fingerprints = new Uint32Array(FINGERPRINT_WORDS);
 
   constructor(parts: AnswerParts) {
     this.#parts = parts;
     this.#clock = parts.clock ?? Date.now;
-    const key = parts.fingerprintKey ?? crypto.getRandomValues(new Uint8Array(16));
-    this.#fingerprintKey = parts.box.keepShortHashKey(key);
   }
 
   /**
@@ -172,7 +163,7 @@ export class Answerer {
     sender: Sender,
     address: string,
   ): { ok: true; functionName: string } | { ok: false; reason: Refusal } {
-    const { keyring, senders, nonceMark, replayGuard, requestTtlSeconds, events } = this.#parts;
+    const { keyring, senders, nonceMark, claims, requestTtlSeconds, events } = this.#parts;
     if (VALUE_NAMES.some((name) => nonceMark.isOwn(sealed[name]))) {
       return { ok: false, reason: "a value was sealed by this server" };
     }
@@ -184,11 +175,15 @@ export class Answerer {
     });
     if (!verified.ok) return verified;
     const { functionName, expiresAtSeconds } = verified.request;
-    this.#computeFingerprints(sealed);
-    const verdict = replayGuard.admit(this.#fingerprints, { nowSeconds, expiresAtSeconds });
-    if (verdict === "seen") return { ok: false, reason: "seen before" };
-    if (verdict === "fresh, crowded") events.onCrowded();
-    events.onRemembered?.(this.#fingerprints, expiresAtSeconds);
+    const claimed = claims.claim({
+      nonces: [sealed.id, sealed.check, sealed.ts, sealed.entry],
+      owner: sender.slot,
+      sentAtSeconds: expiresAtSeconds - requestTtlSeconds,
+      expiresAtSeconds,
+      nowSeconds,
+    });
+    if (claimed === "replayed") return { ok: false, reason: "seen before" };
+    if (claimed !== "fresh") return { ok: false, reason: REFUSALS[claimed] };
     senders.remember(address, sender, nowSeconds);
     events.onAuthenticated(address, nowSeconds);
     return { ok: true, functionName };
@@ -196,16 +191,5 @@ export class Answerer {
 
   #nowSeconds(): number {
     return Math.floor(this.#clock() / 1000);
-  }
-
-  #computeFingerprints(sealed: SealedRequest): void {
-    const out = this.#fingerprints;
-    for (let i = 0; i < VALUE_NAMES.length; i++) {
-      const data = sealed[VALUE_NAMES[i] ?? "id"];
-      this.#parts.box.shortHash(this.#fingerprintKey, { data, length: NONCE_BYTES }, {
-        out,
-        at: 2 * i,
-      });
-    }
   }
 }

@@ -1,7 +1,7 @@
 /**
  * @module
  * Log lines about requests: refusals with reason and address, at most 20 a second; functions that fail;
- * new addresses; a crowded replay guard. Never a value of a request.
+ * new addresses; a full memory of accepted requests. Never a value of a request.
  */
 import { describeError } from "../functions/describe_error.ts";
 import { LineLimit } from "../limits/line_limit.ts";
@@ -55,11 +55,11 @@ export class RequestLog {
     log.info("Request from a new address: {address}", { address });
   }
 
-  /** The replay guard's window is full. */
+  /** The memory of accepted requests is full. */
   crowded(): void {
     if (!this.#crowds.allows()) return;
     log.warning(
-      "More requests within RequestTTL than [Limits] RememberedRequests: the oldest are forgotten early",
+      "More requests within RequestTTL than [Limits] RememberedRequests: some are refused",
     );
   }
 
@@ -74,7 +74,7 @@ export class RequestLog {
   /** What was accepted cannot be kept on disk. */
   journalFailed(reason: string): void {
     if (!this.#failures.allows()) return;
-    log.error("Cannot write replay.journal: {reason}; a restart would forget what was accepted", {
+    log.error("{reason}; a restart would forget what was accepted", {
       reason,
     });
   }

@@ -4,24 +4,32 @@
  * before. Implemented in memory with a journal on disk (memory.ts); nothing else of the server knows
  * fingerprints, tables or files.
  */
+import type { RefusalCode } from "../refusals.ts";
 
 /** What makes a request unique, and until when it matters. */
 export interface Claim {
   /**
-   * Bytes that are unique to the request; none of them may ever have been part of an accepted one.
-   * For v1 the sealed `id`, `check`, `ts` and `entry`, of which the first 24 bytes (the nonce) count.
+   * Values whose first 24 bytes (the nonce) are unique to the request: none of them may ever have
+   * been part of an accepted one. For v1 the sealed `id`, `check`, `ts` and `entry`. The last one has
+   * no time of its own and is remembered beyond {@link Claim.expiresAtSeconds}.
    * Valid during the call of {@link Claims.claim} only.
    */
-  readonly nonces: readonly Uint8Array[];
+  readonly nonces: readonly [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
+  /** Slot of the client: each client has a share of the memory. */
+  readonly owner: number;
+  /** The time in the request, Unix seconds. */
+  readonly sentAtSeconds: number;
   /** Unix time in seconds after which the request would be refused for its age. */
   readonly expiresAtSeconds: number;
   readonly nowSeconds: number;
 }
 
-/** `fresh` for exactly one of any number of copies. */
-export type ClaimResult = "fresh" | "seen";
+/** `fresh` for exactly one of any number of copies; otherwise why the request must not run. */
+export type ClaimResult =
+  | "fresh"
+  | Extract<RefusalCode, "replayed" | "memory_full" | "predates_memory">;
 
-/** Fill of the tables, in nonces. */
+/** Fill of the tables: requests in the window, `entry` nonces beyond it. */
 export type ClaimsFill = Readonly<Record<"window" | "entries", { used: number; capacity: number }>>;
 
 /** Remembers what was accepted. */

@@ -1,6 +1,6 @@
 /**
  * @module
- * A flat, fixed-size set of 8-byte fingerprints in numbered slots: the memory of the replay guard.
+ * A flat, fixed-size set of 8-byte fingerprints in numbered slots: the memory of accepted requests.
  * Open addressing with linear probing over slot numbers, deletion by backward shift (Knuth, TAOCP
  * vol. 3, §6.4, algorithm R), so that it never degrades. 16.4 bytes a slot, and the operating system
  * gives the pages when they are first used.
@@ -8,6 +8,11 @@
  * A fingerprint is given as its low and its high word (unsigned 32 bits each). It must be a keyed hash:
  * then nobody can build two that collide or crowd a bucket.
  */
+
+/** Words of a request's fingerprints: low and high word of `id`, `check`, `ts`, `entry`. */
+export const FINGERPRINT_WORDS = 8;
+/** Where the words of `entry` begin. */
+export const ENTRY_AT = 6;
 
 /** Slots of fingerprints and an index over them. Which slot is reused when is up to the caller. */
 export class FingerprintTable {

@@ -1,15 +1,16 @@
 /**
  * @module
- * The replay guard's memory on disk, so that it outlives a restart or a crash: what was accepted is written
+ * What was accepted, on disk, so that it outlives a restart or a crash: it is written
  * before its function runs. A record is 36 bytes: `expiry (Unix seconds, 4) ‖ fingerprints of the four
- * nonces (8 each)`, little-endian words as the guard has them; the file begins with 8 bytes that say what it
+ * nonces (8 each)`, little-endian words; the file begins with 8 bytes that say what it
  * is and the 16-byte key of the fingerprints. Two files take turns: one fills, the other is as it was when it was full.
  *
  * Not synced to the disk: a power cut can lose the last seconds, a killed process nothing.
  */
 import { join } from "node:path";
 import { ConfigError, reasonOf } from "../errors.ts";
-import { FINGERPRINT_WORDS, type ReplayGuard } from "./memory.ts";
+import type { Observer } from "../observer.ts";
+import { FINGERPRINT_WORDS } from "./fingerprints.ts";
 
 const MAGIC = new TextEncoder().encode("MSP-RJ1\n");
 const KEY_BYTES = 16;
@@ -24,14 +25,14 @@ const MODE = 0o600;
 export interface JournalOptions {
   /** Requests in a file; as many of the latest can be restored, or up to twice as many. */
   readonly recordsPerFile: number;
-  /** It cannot be written; requests are accepted all the same. */
-  readonly onFailure: (reason: string) => void;
+  /** Told when it cannot be written; requests are accepted all the same. */
+  readonly observer: Pick<Observer, "fault">;
 }
 
 /** Writes what was accepted, and reads it again after a restart. */
 export class ReplayJournal {
   readonly #path: string;
-  readonly #onFailure: JournalOptions["onFailure"];
+  readonly #observer: JournalOptions["observer"];
   readonly #recordsPerFile: number;
   readonly #buffer = new Uint32Array(BUFFERED * RECORD_WORDS);
   readonly #bytes = new Uint8Array(this.#buffer.buffer);
@@ -47,9 +48,9 @@ export class ReplayJournal {
    *
    * @throws {ConfigError} when it cannot be read or written.
    */
-  constructor(folder: string, { recordsPerFile, onFailure }: JournalOptions) {
+  constructor(folder: string, { recordsPerFile, observer }: JournalOptions) {
     this.#path = join(folder, "replay.journal");
-    this.#onFailure = onFailure;
+    this.#observer = observer;
     this.#recordsPerFile = recordsPerFile;
     try {
       this.key = readKey(this.#path) ?? readKey(this.#olderPath) ??
@@ -67,18 +68,18 @@ export class ReplayJournal {
   }
 
   /**
-   * Gives a guard everything that may still be remembered.
+   * Gives every record that may still be remembered, the earliest first.
    *
+   * @param onRecord gets the fingerprints, valid during the call, and the expiry in Unix seconds
    * @returns how many requests that were.
    * @throws {ConfigError} when a file cannot be read.
    */
-  restore(guard: ReplayGuard, nowSeconds: number): number {
+  restore(onRecord: (words: Uint32Array, expiresAtSeconds: number) => void): number {
     let count = 0;
     for (const path of [this.#olderPath, this.#path]) {
       for (const record of readRecords(path, this.key)) {
         count++;
-        const expiresAtSeconds = record[0] ?? 0;
-        guard.restore(record.subarray(1), { nowSeconds, expiresAtSeconds });
+        onRecord(record.subarray(1), record[0] ?? 0);
       }
     }
     return count;
@@ -102,7 +103,7 @@ export class ReplayJournal {
       this.#length += bytes.length;
       if (this.#length >= HEADER_BYTES + this.#recordsPerFile * RECORD_BYTES) this.#turn();
     } catch (error) {
-      this.#onFailure(reasonOf(error));
+      this.#observer.fault("journal", `Cannot write ${this.#path}: ${reasonOf(error)}`);
       this.#repair();
     }
   }

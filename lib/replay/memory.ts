@@ -1,69 +1,96 @@
 /**
  * @module
- * Requests seen: a request in which any of the four nonces was part of an accepted request is
- * refused (replay and splicing, docs/protocol.md §6). `id`, `check` and `ts` are remembered until the
- * request would be refused for its age; `entry`, which has no time of its own, is remembered for a number
- * of accepted requests. Memory is bounded by both capacities.
+ * Accepted requests, in memory and in a journal: a request in which any of the four nonces was part of
+ * an accepted request is refused (replay and splicing, docs/protocol.md §6). `id`, `check` and `ts` are
+ * remembered until the request would be refused for its age; `entry`, which has no time of its own, for
+ * a number of accepted requests. Both have a capacity.
  */
-import { FingerprintTable } from "./fingerprints.ts";
+import { type Box, NONCE_BYTES, type ShortHashKey } from "../crypto/box.ts";
+import { logger } from "../log.ts";
+import type { Observer } from "../observer.ts";
+import type { Claim, ClaimResult, Claims, ClaimsFill } from "./claims.ts";
+import { ENTRY_AT, FINGERPRINT_WORDS, FingerprintTable } from "./fingerprints.ts";
+import type { ReplayJournal } from "./journal.ts";
+import { RequestWindow } from "./window.ts";
 
-/** A request adds three nonces to the window and first drops up to so many that have expired. */
-const DROPS_PER_REQUEST = 64;
+const log = logger("replay");
 
-/** Sizes of the tables, in nonces. */
-export interface ReplayCapacities {
-  readonly window: number;
-  readonly entry: number;
+/** The parts of {@link MemoryClaims}. */
+export interface MemoryClaimsParts {
+  readonly box: Box;
+  /**
+   * What was accepted before is restored from it. Closed together with the claims. Without one,
+   * nothing outlives the process.
+   */
+  readonly journal?: ReplayJournal;
+  /** Requests that are remembered until they expire. */
+  readonly windowRequests: number;
+  /** Requests whose `entry` is remembered beyond that. */
+  readonly entryRequests: number;
+  readonly observer: Pick<Observer, "limitReached">;
+  readonly nowSeconds?: number;
 }
 
-/** Words of a request's fingerprints: low and high word of `id`, `check`, `ts`, `entry`. */
-export const FINGERPRINT_WORDS = 8;
-/** Where the words of `entry` begin. */
-const ENTRY_AT = 6;
-
-/** What the guard says of a request; `crowded` when it had to forget something too early. */
-export type ReplayVerdict = "fresh" | "fresh, crowded" | "seen";
-
-/** Remembers accepted requests. */
-export class ReplayGuard {
-  readonly #window: ExpiringSet;
+/** Claims of one server, in its memory and its journal. */
+export class MemoryClaims implements Claims {
+  readonly #box: Box;
+  readonly #fingerprintKey: ShortHashKey;
+  readonly #journal: ReplayJournal | undefined;
+  readonly #observer: MemoryClaimsParts["observer"];
+  readonly #window: RequestWindow;
   readonly #entries: RecentSet;
+  /** Fingerprints of the request that is being claimed. */
+  readonly #words = new Uint32Array(FINGERPRINT_WORDS);
 
-  constructor({ window, entry }: ReplayCapacities) {
-    this.#window = new ExpiringSet(window);
-    this.#entries = new RecentSet(entry);
+  /** @throws {ConfigError} when the journal cannot be read. */
+  constructor(parts: MemoryClaimsParts) {
+    this.#box = parts.box;
+    this.#journal = parts.journal;
+    this.#observer = parts.observer;
+    const key = parts.journal?.key ?? crypto.getRandomValues(new Uint8Array(16));
+    this.#fingerprintKey = parts.box.keepShortHashKey(key);
+    this.#window = new RequestWindow(parts.windowRequests);
+    this.#entries = new RecentSet(parts.entryRequests);
+    this.#restore(parts.nowSeconds ?? Math.floor(Date.now() / 1000));
   }
 
-  /** How full the tables are, in nonces. */
-  get fill(): Readonly<Record<"window" | "entries", { used: number; capacity: number }>> {
+  get fill(): ClaimsFill {
     return { window: this.#window.fill, entries: this.#entries.fill };
   }
 
-  /**
-   * Whether a request is new; if so it is remembered in the same step, so that of any number of
-   * copies exactly one is fresh.
-   *
-   * @param words fingerprints of its nonces, {@link FINGERPRINT_WORDS} words
-   */
-  admit(
-    words: Uint32Array,
-    { nowSeconds, expiresAtSeconds }: { nowSeconds: number; expiresAtSeconds: number },
-  ): ReplayVerdict {
-    this.#window.dropExpired(nowSeconds);
-    return this.#isSeen(words) ? "seen" : this.#remember(words, expiresAtSeconds);
+  claim(claim: Claim): ClaimResult {
+    const { owner, nowSeconds, expiresAtSeconds } = claim;
+    this.#computeFingerprints(claim.nonces);
+    const words = this.#words;
+    const hasRoom = this.#window.hasRoom(owner, nowSeconds);
+    if (this.#isKnown(words)) return "replayed";
+    if (!hasRoom || !this.#window.add(words, owner, expiresAtSeconds)) {
+      this.#observer.limitReached("remembered_requests");
+      return "memory_full";
+    }
+    this.#entries.add(words[ENTRY_AT] ?? 0, words[ENTRY_AT + 1] ?? 0);
+    this.#journal?.append(words, expiresAtSeconds);
+    return "fresh";
   }
 
-  /** Remembers a request that was accepted before a restart. */
-  restore(
-    words: Uint32Array,
-    { nowSeconds, expiresAtSeconds }: { nowSeconds: number; expiresAtSeconds: number },
-  ): void {
-    if (this.#isSeen(words)) return;
-    if (expiresAtSeconds >= nowSeconds) this.#remember(words, expiresAtSeconds);
-    else this.#entries.add(words[ENTRY_AT] ?? 0, words[ENTRY_AT + 1] ?? 0);
+  settle(): void {
+    this.#journal?.flush();
   }
 
-  #isSeen(words: Uint32Array): boolean {
+  close(): void {
+    this.#journal?.close();
+  }
+
+  #restore(nowSeconds: number): void {
+    const count = this.#journal?.restore((words, expiresAtSeconds) => {
+      if (this.#isKnown(words)) return;
+      if (expiresAtSeconds >= nowSeconds) this.#window.add(words, -1, expiresAtSeconds);
+      this.#entries.add(words[ENTRY_AT] ?? 0, words[ENTRY_AT + 1] ?? 0);
+    }) ?? 0;
+    if (count > 0) log.info("Requests remembered from before: {count}", { count });
+  }
+
+  #isKnown(words: Uint32Array): boolean {
     for (let at = 0; at < FINGERPRINT_WORDS; at += 2) {
       const low = words[at] ?? 0, high = words[at + 1] ?? 0;
       if (this.#entries.has(low, high) || this.#window.has(low, high)) return true;
@@ -71,19 +98,14 @@ export class ReplayGuard {
     return false;
   }
 
-  #remember(words: Uint32Array, expiresAtSeconds: number): "fresh" | "fresh, crowded" {
-    let crowded = false;
-    for (let at = 0; at < ENTRY_AT; at += 2) {
-      if (!this.#window.add(words[at] ?? 0, words[at + 1] ?? 0, expiresAtSeconds)) crowded = true;
+  #computeFingerprints(nonces: Claim["nonces"]): void {
+    const out = this.#words;
+    for (let i = 0; i < nonces.length; i++) {
+      const data = nonces[i];
+      if (data === undefined) continue;
+      this.#box.shortHash(this.#fingerprintKey, { data, length: NONCE_BYTES }, { out, at: 2 * i });
     }
-    this.#entries.add(words[ENTRY_AT] ?? 0, words[ENTRY_AT + 1] ?? 0);
-    return crowded ? "fresh, crowded" : "fresh";
   }
-}
-
-/** Sizes from how many requests should be remembered. */
-export function capacitiesFor(windowRequests: number, entryRequests: number): ReplayCapacities {
-  return { window: 3 * windowRequests, entry: entryRequests };
 }
 
 /** The last `capacity` fingerprints: a ring. */
@@ -110,78 +132,5 @@ class RecentSet {
     if (this.#count >= this.#capacity) this.#table.remove(slot);
     this.#table.put(slot, low, high);
     this.#count++;
-  }
-}
-
-/**
- * Fingerprints with an expiry in whole seconds: a linked list of slots for each second, and one of
- * free slots.
- */
-class ExpiringSet {
-  readonly #table: FingerprintTable;
-  readonly #capacity: number;
-  /** The slot that follows in the same list, or -1. */
-  readonly #next: Int32Array;
-  readonly #headOfSecond = new Map<number, number>();
-  #headOfFree = -1;
-  #used = 0;
-  #free = 0;
-  /** The earliest second that has a list; Infinity when nothing is remembered. */
-  #earliest = Infinity;
-
-  constructor(capacity: number) {
-    this.#table = new FingerprintTable(capacity);
-    this.#capacity = capacity;
-    this.#next = new Int32Array(capacity);
-  }
-
-  get fill(): { used: number; capacity: number } {
-    return { used: this.#used - this.#free, capacity: this.#capacity };
-  }
-
-  has(low: number, high: number): boolean {
-    return this.#table.has(low, high);
-  }
-
-  /** @returns false when something that has not expired had to go: what expires first. */
-  add(low: number, high: number, expiresAtSeconds: number): boolean {
-    const full = this.#headOfFree < 0 && this.#used === this.#capacity;
-    if (full) this.#dropOneEarliest();
-    let slot = this.#headOfFree;
-    if (slot >= 0) {
-      this.#headOfFree = this.#next[slot] ?? -1;
-      this.#free--;
-    } else slot = this.#used++;
-    this.#table.put(slot, low, high);
-    this.#next[slot] = this.#headOfSecond.get(expiresAtSeconds) ?? -1;
-    this.#headOfSecond.set(expiresAtSeconds, slot);
-    this.#earliest = Math.min(this.#earliest, expiresAtSeconds);
-    return !full;
-  }
-
-  /** Forgets some of what has expired: more than one request adds, little enough for one request. */
-  dropExpired(nowSeconds: number): void {
-    for (let i = 0; i < DROPS_PER_REQUEST && this.#earliest < nowSeconds; i++) {
-      this.#dropOneEarliest();
-    }
-  }
-
-  #dropOneEarliest(): void {
-    this.#dropOne(this.#earliest);
-    if (!this.#headOfSecond.has(this.#earliest)) {
-      this.#earliest = Math.min(...this.#headOfSecond.keys());
-    }
-  }
-
-  #dropOne(second: number): void {
-    const slot = this.#headOfSecond.get(second);
-    if (slot === undefined) return;
-    const rest = this.#next[slot] ?? -1;
-    if (rest < 0) this.#headOfSecond.delete(second);
-    else this.#headOfSecond.set(second, rest);
-    this.#table.remove(slot);
-    this.#next[slot] = this.#headOfFree;
-    this.#headOfFree = slot;
-    this.#free++;
   }
 }

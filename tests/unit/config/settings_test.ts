@@ -47,7 +47,7 @@ Deno.test("settingsFrom() reads the original's file, with defaults for what it l
       requests: 4096,
       requestsPerAddress: 1024,
       addresses: 10_000,
-      rememberedRequests: 524_288,
+      rememberedRequests: 1_300_000,
       rememberedEntries: 1_000_000,
     },
     functions: { maxHeapMegabytes: 512, user: undefined },

@@ -1,112 +1,209 @@
 import assert from "node:assert/strict";
-import { capacitiesFor, ReplayGuard as Guard } from "../../../lib/replay/memory.ts";
+import fc from "fast-check";
+import { Box } from "../../../lib/crypto/box.ts";
+import type { Claim, ClaimResult } from "../../../lib/replay/claims.ts";
+import { MemoryClaims } from "../../../lib/replay/memory.ts";
 
-/** Fingerprint of one nonce. */
-type Fingerprint = readonly [low: number, high: number];
+const box = await Box.load();
 
-/** Fingerprints of a request's four nonces. */
-interface RequestFingerprints {
-  readonly window: readonly Fingerprint[];
-  readonly entry: Fingerprint;
+type Nonces = Claim["nonces"];
+
+function fresh(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(24));
 }
 
-let counter = 0;
-function fresh(): Fingerprint {
-  const [low = 0] = crypto.getRandomValues(new Uint32Array(1));
-  return [low, counter++];
+function freshNonces(): Nonces {
+  return [fresh(), fresh(), fresh(), fresh()];
 }
 
-function request(): RequestFingerprints {
-  return { window: [fresh(), fresh(), fresh()], entry: fresh() };
+/** A request with some of its nonces replaced. */
+function withNonce(nonces: Nonces, place: number, nonce: Uint8Array): Nonces {
+  return nonces.map((each, i) => i === place ? nonce : each) as unknown as Nonces;
 }
 
-class ReplayGuard extends Guard {
-  see({ window, entry }: RequestFingerprints, time: typeof TIME): string {
-    return this.admit(Uint32Array.from([...window, entry].flat()), time);
+interface Sizes {
+  readonly windowRequests: number;
+  readonly entryRequests: number;
+}
+
+class Claimer {
+  readonly claims: MemoryClaims;
+  limitsReached = 0;
+
+  constructor(sizes: Sizes = { windowRequests: 1000, entryRequests: 1000 }) {
+    const observer = { limitReached: (): void => void this.limitsReached++ };
+    this.claims = new MemoryClaims({ box, ...sizes, observer });
+  }
+
+  claim(
+    nonces: Nonces,
+    claim: { owner?: number; now?: number; expires?: number } = {},
+  ): ClaimResult {
+    const { owner = 1, now = 1000 } = claim;
+    const { expires = now + 30 } = claim;
+    return this.claims.claim({
+      nonces,
+      owner,
+      sentAtSeconds: expires - 30,
+      expiresAtSeconds: expires,
+      nowSeconds: now,
+    });
   }
 }
 
-const TIME = { nowSeconds: 1000, expiresAtSeconds: 1030 };
-
-Deno.test("ReplayGuard.admit() takes a request once", () => {
-  const guard = new ReplayGuard(capacitiesFor(500_000, 1_000_000));
-  const first = request();
-  assert.equal(guard.see(first, TIME), "fresh");
-  assert.equal(guard.see(first, TIME), "seen");
-  assert.equal(guard.see(request(), TIME), "fresh");
+Deno.test("MemoryClaims.claim() takes a request once", () => {
+  const claimer = new Claimer();
+  const first = freshNonces();
+  assert.equal(claimer.claim(first), "fresh");
+  assert.equal(claimer.claim(first), "replayed");
+  assert.equal(claimer.claim(freshNonces()), "fresh");
 });
 
-Deno.test("ReplayGuard.admit() refuses any single value of an accepted request, in any place", () => {
-  const guard = new ReplayGuard(capacitiesFor(500_000, 1_000_000));
-  const known = request();
-  guard.see(known, TIME);
-  for (const value of [...known.window, known.entry]) {
+Deno.test("MemoryClaims.claim() looks at the first 24 bytes of each value", () => {
+  const claimer = new Claimer();
+  const nonces = freshNonces();
+  const sealed = nonces.map((each) => Uint8Array.of(...each, 1, 2)) as unknown as Nonces;
+  const resealed = nonces.map((each) => Uint8Array.of(...each, 3)) as unknown as Nonces;
+  assert.equal(claimer.claim(sealed), "fresh");
+  assert.equal(claimer.claim(resealed), "replayed");
+});
+
+Deno.test("MemoryClaims.claim() refuses any nonce of an accepted request, in any place", () => {
+  const claimer = new Claimer();
+  const known = freshNonces();
+  claimer.claim(known);
+  for (const nonce of known) {
     for (let place = 0; place < 4; place++) {
-      const values = [fresh(), fresh(), fresh(), fresh()];
-      values[place] = value;
-      const [id, check, ts, entry] = values as [Fingerprint, Fingerprint, Fingerprint, Fingerprint];
-      assert.equal(guard.see({ window: [id, check, ts], entry }, TIME), "seen", `place ${place}`);
+      assert.equal(claimer.claim(withNonce(freshNonces(), place, nonce)), "replayed", `${place}`);
     }
   }
 });
 
-Deno.test("ReplayGuard.admit() remembers nothing of a request that it refuses", () => {
-  const guard = new ReplayGuard(capacitiesFor(500_000, 1_000_000));
-  const known = request();
-  guard.see(known, TIME);
-  const mixed = { window: [fresh(), fresh(), fresh()], entry: known.entry };
-  assert.equal(guard.see(mixed, TIME), "seen");
-  assert.equal(guard.see({ window: mixed.window, entry: fresh() }, TIME), "fresh");
+Deno.test("MemoryClaims.claim() remembers nothing of a request that it refuses", () => {
+  const claimer = new Claimer();
+  const known = freshNonces(), mixed = withNonce(freshNonces(), 3, known[3]);
+  claimer.claim(known);
+  assert.equal(claimer.claim(mixed), "replayed");
+  assert.equal(claimer.claim(withNonce(mixed, 3, fresh())), "fresh");
 });
 
-Deno.test("ReplayGuard.admit() remembers the window to its last second, entries beyond it", () => {
-  const guard = new ReplayGuard(capacitiesFor(500_000, 1_000_000));
-  const known = request();
-  guard.see(known, TIME);
-  const replayed = (): RequestFingerprints => ({ window: known.window, entry: fresh() });
-  assert.equal(guard.see(replayed(), { nowSeconds: 1030, expiresAtSeconds: 1060 }), "seen");
-  assert.equal(guard.see(replayed(), { nowSeconds: 1031, expiresAtSeconds: 1061 }), "fresh");
-  const spliced = { window: [fresh(), fresh(), fresh()], entry: known.entry };
-  assert.equal(guard.see(spliced, { nowSeconds: 90_000, expiresAtSeconds: 90_030 }), "seen");
+Deno.test("MemoryClaims.claim() remembers the window to its last second, entries beyond it", () => {
+  const claimer = new Claimer();
+  const known = freshNonces();
+  claimer.claim(known, { now: 1000, expires: 1030 });
+  assert.equal(claimer.claim(withNonce(known, 3, fresh()), { now: 1030 }), "replayed");
+  const spliced = withNonce(freshNonces(), 3, known[3]);
+  assert.equal(claimer.claim(withNonce(known, 3, fresh()), { now: 1031 }), "fresh");
+  assert.equal(claimer.claim(spliced, { now: 90_000 }), "replayed");
 });
 
-Deno.test("ReplayGuard.admit() refuses replays when the clock jumps ahead and back", () => {
-  const guard = new ReplayGuard(capacitiesFor(500_000, 1_000_000));
-  const known = request();
-  guard.see(known, TIME);
-  guard.see(request(), { nowSeconds: 5000, expiresAtSeconds: 5030 });
-  assert.equal(guard.see(known, TIME), "seen");
+Deno.test("MemoryClaims.claim() refuses replays when the clock jumps ahead and back", () => {
+  const claimer = new Claimer();
+  const known = freshNonces();
+  claimer.claim(known);
+  claimer.claim(freshNonces(), { now: 5000 });
+  assert.equal(claimer.claim(known), "replayed");
 });
 
-Deno.test("ReplayGuard.admit() forgets what expires first when the window is full, and says so", () => {
-  const guard = new ReplayGuard({ window: 6, entry: 100 });
-  const [late, early, next] = [request(), request(), request()];
-  assert.equal(guard.see(late, { nowSeconds: 1000, expiresAtSeconds: 1050 }), "fresh");
-  assert.equal(guard.see(early, { nowSeconds: 1000, expiresAtSeconds: 1010 }), "fresh");
-  assert.equal(guard.see(next, { nowSeconds: 1000, expiresAtSeconds: 1030 }), "fresh, crowded");
-  const isSeen = (window: readonly Fingerprint[]): boolean =>
-    guard.see({ window, entry: fresh() }, { nowSeconds: 1000, expiresAtSeconds: 1001 }) ===
-      "seen";
-  assert.ok(isSeen(late.window), "what expires last stays");
-  assert.ok(isSeen(next.window));
-  assert.ok(!isSeen(early.window), "what expires first went");
-});
-
-Deno.test("ReplayGuard.admit() reuses expired places without crowding", () => {
-  const guard = new ReplayGuard({ window: 6, entry: 4 });
-  for (let now = 0; now < 1000; now += 10) {
-    const time = { nowSeconds: now, expiresAtSeconds: now + 5 };
-    assert.equal(guard.see(request(), time), "fresh");
-    assert.equal(guard.see(request(), time), "fresh");
+Deno.test("MemoryClaims.claim() forgets nothing that has not expired: it refuses when the window is full", () => {
+  const claimer = new Claimer({ windowRequests: 100, entryRequests: 1000 });
+  const accepted: Nonces[] = [];
+  for (let owner = 0; owner < 100; owner++) {
+    const nonces = freshNonces();
+    if (claimer.claim(nonces, { owner, expires: 1030 + owner }) === "fresh") accepted.push(nonces);
   }
+  assert.equal(accepted.length, 100, "one each, to the last place");
+  assert.equal(claimer.claim(freshNonces(), { owner: 1000, expires: 2000 }), "memory_full");
+  assert.equal(claimer.limitsReached, 1);
+  for (const each of accepted) assert.equal(claimer.claim(withNonce(each, 3, fresh())), "replayed");
+  assert.deepEqual(claimer.claims.fill.window, { used: 100, capacity: 100 });
+  assert.equal(claimer.claim(freshNonces(), { now: 1031 }), "fresh", "some have expired");
 });
 
-Deno.test("ReplayGuard.admit() keeps the last entries only", () => {
-  const guard = new ReplayGuard({ window: 300, entry: 3 });
-  const all = [request(), request(), request(), request()];
-  for (const each of all) guard.see(each, TIME);
-  const verdicts = all.toReversed().map(({ entry }) =>
-    guard.see({ window: [fresh(), fresh(), fresh()], entry }, TIME)
+Deno.test("MemoryClaims.claim() leaves room for the others, however many requests one client sends", () => {
+  const claimer = new Claimer({ windowRequests: 900, entryRequests: 1000 });
+  const take = (owner: number): number => {
+    let count = 0;
+    while (claimer.claim(freshNonces(), { owner }) === "fresh") count++;
+    return count;
+  };
+  assert.equal(take(1), 800, "8/9 for one that is alone");
+  assert.equal(take(2), 89);
+  for (let owner = 3; owner < 10; owner++) {
+    assert.equal(claimer.claim(freshNonces(), { owner }), "fresh", `owner ${owner}`);
+  }
+  assert.equal(claimer.claim(freshNonces(), { owner: 1 }), "memory_full");
+  const later = { owner: 1, now: 1031 };
+  for (let i = 0; i < 100; i++) assert.equal(claimer.claim(freshNonces(), later), "fresh");
+});
+
+Deno.test("MemoryClaims.claim() reuses places that have expired", () => {
+  const claimer = new Claimer({ windowRequests: 6, entryRequests: 4 });
+  for (let now = 0; now < 1000; now += 10) {
+    for (let i = 0; i < 2; i++) {
+      assert.equal(claimer.claim(freshNonces(), { now, expires: now + 5 }), "fresh");
+    }
+  }
+  assert.equal(claimer.limitsReached, 0);
+});
+
+Deno.test("MemoryClaims.claim() keeps the last entries only", () => {
+  const claimer = new Claimer({ windowRequests: 100, entryRequests: 3 });
+  const all = [freshNonces(), freshNonces(), freshNonces(), freshNonces()];
+  for (const each of all) claimer.claim(each);
+  const results = all.toReversed().map(([, , , entry]) =>
+    claimer.claim(withNonce(freshNonces(), 3, entry))
   );
-  assert.deepEqual(verdicts, ["seen", "seen", "seen", "fresh"]);
+  assert.deepEqual(results, ["replayed", "replayed", "replayed", "fresh"]);
+});
+
+Deno.test("MemoryClaims.claim() stays fast when every second of the longest RequestTTL is in use", () => {
+  const ttl = 86_400, now = 1_800_000_000, count = 2 * ttl + 1;
+  const claimer = new Claimer({ windowRequests: 2 * count, entryRequests: count });
+  for (let expires = now; expires <= now + 2 * ttl; expires++) {
+    assert.equal(claimer.claim(freshNonces(), { now, expires }), "fresh");
+  }
+  const start = performance.now();
+  for (let later = 1; later <= 1000; later++) {
+    const claim = { now: now + later, expires: now + later + 2 * ttl };
+    assert.equal(claimer.claim(freshNonces(), claim), "fresh");
+  }
+  const milliseconds = performance.now() - start;
+  assert.ok(milliseconds < 1000, `1,000 claims took ${milliseconds} ms`);
+  assert.equal(claimer.claims.fill.window.used, count);
+});
+
+Deno.test("MemoryClaims.claim() behaves like a list of all requests, whatever comes in any order", () => {
+  const request = fc.record({
+    nonces: fc.tuple(fc.nat(30), fc.nat(30), fc.nat(30), fc.nat(30)),
+    expires: fc.integer({ min: 1000, max: 1100 }),
+    now: fc.integer({ min: 1000, max: 1050 }),
+  });
+  const nonceOf = (n: number, place: number): Uint8Array => {
+    const nonce = new Uint8Array(24);
+    nonce[0] = n;
+    nonce[1] = place;
+    return nonce;
+  };
+  fc.assert(fc.property(fc.array(request, { maxLength: 60 }), (requests) => {
+    const claimer = new Claimer({ windowRequests: 1000, entryRequests: 1000 });
+    const window = new Map<string, number>();
+    const entries = new Set<string>();
+    let latest = 0;
+    for (const { nonces, expires, now } of requests) {
+      // Nothing that has expired may come back to life when the clock jumps back.
+      latest = Math.max(latest, now);
+      const values = nonces.map(nonceOf) as unknown as Nonces;
+      const names = values.map(String);
+      const isLive = (name: string): boolean => (window.get(name) ?? 0) >= now;
+      const isSurelyKnown = names.some((name) => entries.has(name) || isLive(name));
+      const mayBeKnown = names.some((name) => entries.has(name) || window.has(name));
+      const result = claimer.claim(values, { now, expires });
+      if (isSurelyKnown && latest === now) assert.equal(result, "replayed");
+      if (!mayBeKnown) assert.equal(result, "fresh");
+      if (result !== "fresh") continue;
+      for (const name of names.slice(0, 3)) window.set(name, expires);
+      entries.add(names[3] ?? "");
+    }
+  }));
 });
