@@ -1,12 +1,12 @@
 /**
  * @module
- * The one door to libsodium (WebAssembly): shared keys, opening and sealing of NaCl boxes
+ * What protocol v1 needs of libsodium: shared keys, opening and sealing of NaCl boxes
  * (X25519, XSalsa20-Poly1305), short and long keyed hashes. Works on the library's raw exports with
  * the shared keys lying in its heap, because the wrapped functions copy the key at every call and
  * signal a failed trial by an exception (7–10 µs against 0.5 µs).
  */
-import sodiumFactory from "libsodium";
 import { KEY_BYTES, type PrivateKey, type PublicKey } from "./keys.ts";
+import { loadSodium, type Sodium } from "./sodium.ts";
 
 /** Bytes of a nonce, which open every sealed value. */
 export const NONCE_BYTES = 24;
@@ -19,47 +19,6 @@ export type SharedKey = number & { readonly [brand]: "SharedKey" };
 
 /** Where a 16-byte key of short hashes lies in the library's heap, for as long as the process lives. */
 export type ShortHashKey = number & { readonly [brand]: "ShortHashKey" };
-
-/** The raw exports that are used here. 64-bit lengths are passed as low and high word. */
-interface Sodium {
-  HEAPU8: Uint8Array<ArrayBuffer>;
-  _sodium_init(): number;
-  _malloc(bytes: number): number;
-  _free(address: number): void;
-  _crypto_box_beforenm(key: number, publicKey: number, privateKey: number): number;
-  _crypto_box_easy_afternm(
-    out: number,
-    plain: number,
-    length: number,
-    lengthHigh: number,
-    nonce: number,
-    key: number,
-  ): number;
-  _crypto_box_open_easy_afternm(
-    out: number,
-    boxed: number,
-    length: number,
-    lengthHigh: number,
-    nonce: number,
-    key: number,
-  ): number;
-  _crypto_shorthash(
-    out: number,
-    data: number,
-    length: number,
-    lengthHigh: number,
-    key: number,
-  ): number;
-  _crypto_generichash(
-    out: number,
-    outLength: number,
-    data: number,
-    length: number,
-    lengthHigh: number,
-    key: number,
-    keyLength: number,
-  ): number;
-}
 
 /** Bytes of an input that the first buffers hold; a request value is at most 12 KiB. */
 const FIRST_CAPACITY = 16 * 1024;
@@ -85,16 +44,9 @@ export class Box {
     this.#reserve(FIRST_CAPACITY);
   }
 
-  /** Compiles the library and starts it, which takes about 20 ms. */
-  static async load(): Promise<Box> {
-    const sodium: Sodium = await sodiumFactory({
-      getRandomValue: (): number => {
-        const [word = 0] = crypto.getRandomValues(new Uint32Array(1));
-        return word;
-      },
-    });
-    if (sodium._sodium_init() < 0) throw new Error("libsodium does not start");
-    return new Box(sodium);
+  /** @param sodium an instance that is there already; a new one takes about 20 ms */
+  static async load(sodium?: Sodium): Promise<Box> {
+    return new Box(sodium ?? await loadSodium());
   }
 
   /**
