@@ -10,6 +10,7 @@ const ROOT = new URL("../", import.meta.url).pathname;
 
 /** From the ground up; a file may import from its own floor and from those below it. */
 const FLOORS: readonly (readonly RegExp[])[] = [
+  [/^client\//],
   [/^lib\/errors\.ts$/, /^lib\/version\.ts$/, /^lib\/refusals\.ts$/, /^lib\/protocol\/base64\.ts$/],
   [/^lib\/files\.ts$/, /^lib\/watch\.ts$/, /^lib\/observer\.ts$/],
   [/^lib\/log\.ts$/],
@@ -24,6 +25,7 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^main\.ts$/],
 ];
 const SUBJECTS = [
+  "client",
   "lib/config",
   "lib/limits",
   "lib/crypto",
@@ -35,7 +37,11 @@ const SUBJECTS = [
 
 /** Which files may import a library that does cryptography. */
 const CRYPTO_DOORS: Readonly<Record<string, readonly string[]>> = {
-  libsodium: ["lib/crypto/box.ts"],
+  libsodium: ["lib/crypto/sodium.ts"],
+  "@noble/ciphers/chacha.js": ["client/primitives.ts"],
+  "@noble/curves/ed25519.js": ["client/primitives.ts"],
+  "@noble/hashes/hkdf.js": ["client/primitives.ts"],
+  "@noble/hashes/sha2.js": ["client/primitives.ts"],
   tweetnacl: ["lib/crypto/nacl.ts"],
 };
 
@@ -47,7 +53,7 @@ interface Source {
 
 async function readSources(): Promise<Source[]> {
   const paths = ["main.ts"];
-  for (const folder of ["cli", "lib"]) paths.push(...await listFiles(folder));
+  for (const folder of ["cli", "client", "lib"]) paths.push(...await listFiles(folder));
   const sources = await Promise.all(paths.map(async (path) => {
     const text = await Deno.readTextFile(join(ROOT, path));
     const imports = [...text.matchAll(/^(?:import|export)\b[^;]*?from "([^"]+)"/gms)]
@@ -78,7 +84,7 @@ function floorOf(path: string): number {
 
 Deno.test("imports go down the floors only, and not across subjects of one floor", async () => {
   for (const { path, imports } of await readSources()) {
-    for (const target of imports.filter((each) => /^(?:lib|cli)\/|^main/.test(each))) {
+    for (const target of imports.filter((each) => /^(?:lib|cli|client)\/|^main/.test(each))) {
       assert.ok(floorOf(path) >= floorOf(target), `${path} imports ${target} from above`);
       const subject = SUBJECTS.find((each) => path.startsWith(`${each}/`));
       if (subject === undefined || floorOf(path) !== floorOf(target)) continue;
@@ -114,10 +120,27 @@ Deno.test("only main.ts touches Deno.args and Deno.exit, and lib/ never prints",
   }
 });
 
-Deno.test("every file opens with @module, and every export of lib/ has a docstring", async () => {
+/** The parts of the package that only run where there are files. */
+const CLIENT_WITH_FILES = ["client/file.ts"];
+
+Deno.test("the client package runs everywhere: no Deno, no Node, three dependencies", async () => {
+  const sources = (await readSources()).filter(({ path }) => path.startsWith("client/"));
+  assert.ok(sources.length >= 4);
+  for (const { path, text, imports } of sources) {
+    for (const target of imports) {
+      const isOwn = target.startsWith("client/") ||
+        /^@noble\/(?:ciphers|curves|hashes)\//.test(target);
+      const isNode = CLIENT_WITH_FILES.includes(path) && target.startsWith("node:");
+      assert.ok(isOwn || isNode, `${path} imports ${target}`);
+    }
+    assert.doesNotMatch(text, /^(?!\s*(?:\*|\/\/)).*\b(?:Deno|process|Buffer)\./m, path);
+  }
+});
+
+Deno.test("every file opens with @module, and every export of lib/ and client/ has a docstring", async () => {
   for (const { path, text } of await readSources()) {
     assert.match(text, /^\/\*\*\n \* @module\n/, path);
-    if (!path.startsWith("lib/")) continue;
+    if (!/^(?:lib|client)\//.test(path)) continue;
     for (const { index } of text.matchAll(/^export (?!\{|\*)/gm)) {
       assert.match(text.slice(0, index), /\*\/\n$/, `${path}: ${text.slice(index, index + 60)}`);
     }

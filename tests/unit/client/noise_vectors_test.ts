@@ -6,14 +6,13 @@ import assert from "node:assert/strict";
 import { concat, toHex } from "../../../client/bytes.ts";
 import { Initiator, Responder } from "../../../client/noise_ik.ts";
 import { Aead } from "../../../lib/crypto/aead.ts";
+import { isFile, testIf } from "../../conditions.ts";
 import { hex, IMPLEMENTATIONS } from "../../v2_vectors.ts";
 
 const PATH = "/usr/share/gocode/src/github.com/flynn/noise/vectors.txt";
 const NAME = "Noise_IK_25519_ChaChaPoly_SHA256";
 /** With and without prologue, with and without payloads in the handshake. */
 const COUNT = 4;
-
-const text = await Deno.readTextFile(PATH).catch(() => undefined);
 
 function vectorsOf(file: string): Map<string, string>[] {
   return file.split("\n\n")
@@ -27,63 +26,50 @@ function vectorsOf(file: string): Map<string, string>[] {
     .filter((vector) => vector.get("handshake") === NAME);
 }
 
-if (text === undefined) {
-  Deno.test({
-    name: `public Noise vectors (skipped: ${PATH} is not there, of golang-github-flynn-noise-dev)`,
-    ignore: true,
-    fn: () => {},
-  });
-} else {
-  const vectors = vectorsOf(text);
+const isThere = isFile(PATH);
+const vectors = isThere ? vectorsOf(await Deno.readTextFile(PATH)) : [];
+const WHY_NOT = "golang-github-flynn-noise-dev is not installed";
 
-  Deno.test("the public vectors are all there", () => assert.equal(vectors.length, COUNT));
+testIf(isThere, WHY_NOT, "the public vectors are all there", () => {
+  assert.equal(vectors.length, COUNT);
+});
 
-  for (const { name, primitives, pairOf } of IMPLEMENTATIONS) {
-    vectors.forEach((vector, i) => {
+for (const { name, primitives, pairOf } of IMPLEMENTATIONS) {
+  testIf(isThere, WHY_NOT, `${name}: the public vectors, both sides`, () => {
+    for (const vector of vectors) {
       const get = (key: string): Uint8Array<ArrayBuffer> => hex(vector.get(key) ?? "");
+      const prologue = get("prologue");
+      const responderPair = pairOf(get("resp_static"));
+      const initiator = new Initiator(
+        { primitives, prologue, staticPair: pairOf(get("init_static")) },
+        { responderKey: responderPair.publicKey, ephemeral: pairOf(get("gen_init_ephemeral")) },
+      );
+      const responder = new Responder({ primitives, prologue, staticPair: responderPair });
 
-      Deno.test(`${name}: public vector ${i}, both sides`, () => {
-        const prologue = get("prologue");
-        const responderPair = pairOf(get("resp_static"));
-        const initiator = new Initiator(
-          { primitives, prologue, staticPair: pairOf(get("init_static")) },
-          {
-            responderKey: responderPair.publicKey,
-            ephemeral: pairOf(get("gen_init_ephemeral")),
-          },
-        );
-        const responder = new Responder({ primitives, prologue, staticPair: responderPair });
+      const first = initiator.writeFirst(get("msg_0_payload"));
+      assert.equal(toHex(first ?? prologue), vector.get("msg_0_ciphertext"));
+      assert.ok(first && responder.readSender(first));
+      assert.deepEqual(responder.readPayload(), get("msg_0_payload"));
 
-        const first = initiator.writeFirst(get("msg_0_payload"));
-        assert.equal(toHex(first ?? prologue), vector.get("msg_0_ciphertext"));
-        assert.ok(first && responder.readSender(first));
-        assert.deepEqual(responder.readPayload(), get("msg_0_payload"));
+      const ephemeral = pairOf(get("gen_resp_ephemeral"));
+      const keys = responder.agree(ephemeral);
+      const { sealed, hash } = responder.writePayload(get("msg_1_payload"));
+      const second = concat(ephemeral.publicKey, sealed);
+      assert.equal(toHex(second), vector.get("msg_1_ciphertext"));
 
-        const ephemeral = pairOf(get("gen_resp_ephemeral"));
-        const keys = responder.agree(ephemeral);
-        const { sealed, hash } = responder.writePayload(get("msg_1_payload"));
-        const second = concat(ephemeral.publicKey, sealed);
-        assert.equal(toHex(second), vector.get("msg_1_ciphertext"));
-
-        const answer = initiator.readSecond(second);
-        assert.ok(answer && keys);
-        assert.deepEqual(answer.payload, get("msg_1_payload"));
-        assert.deepEqual(answer.keys, keys);
-        assert.deepEqual(answer.hash, hash);
-        // The keys after the handshake: Noise's transport messages are under counters, the first is 0.
-        const ad = new Uint8Array();
-        for (
-          const [key, message] of [[keys.toResponder, "msg_2"], [
-            keys.toInitiator,
-            "msg_3",
-          ]] as const
-        ) {
-          const sealedMessage = primitives.seal(key, { ad, plaintext: get(`${message}_payload`) });
-          assert.equal(toHex(sealedMessage), vector.get(`${message}_ciphertext`));
-        }
-      });
-    });
-  }
+      const answer = initiator.readSecond(second);
+      assert.ok(answer && keys);
+      assert.deepEqual(answer, { payload: get("msg_1_payload"), keys, hash });
+      // The first messages after the handshake are under the same nonce of zeros.
+      for (
+        const [key, message] of [[keys.toResponder, "msg_2"], [keys.toInitiator, "msg_3"]] as const
+      ) {
+        const plaintext = get(`${message}_payload`);
+        const sealedMessage = primitives.seal(key, { ad: new Uint8Array(), plaintext });
+        assert.equal(toHex(sealedMessage), vector.get(`${message}_ciphertext`));
+      }
+    }
+  });
 }
 
 Deno.test("Aead refuses keys and nonces of the wrong length", () => {
