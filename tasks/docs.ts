@@ -3,7 +3,7 @@
  * Writes the parts of docs/ that tables of the program give: docs/commands.md, docs/configuration.md,
  * and the options of functions in docs/modules.md. `--check` only tells whether they are up to date.
  */
-import { commandHelp, COMMANDS } from "../cli/commands.ts";
+import { commandHelp, COMMANDS, programHelp } from "../cli/commands.ts";
 import type { Kind } from "../lib/config/kinds.ts";
 import { FUNCTION_OPTIONS } from "../lib/config/modules.ts";
 import { OPTIONS } from "../lib/config/options.ts";
@@ -18,9 +18,20 @@ interface Option {
   readonly meaning: string;
 }
 
+const ENVIRONMENT = [
+  ["MSP_CONFIG_PATH", "config/config.ini", "config.ini; `--config` overrides it"],
+  ["MSP_MODCONF_PATH", "config/modules.ini", "modules.ini; `--modules-config` overrides it"],
+  ["MSP_LOGFILE_PATH", "log", "folder of the log; `--log-dir` overrides it"],
+  ["MSP_LOGLEVEL", "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL"],
+  ["MSP_MAXLOGS", "5", "rotated files of 10 MiB that are kept beside `latest.log`"],
+];
+
 function commandsPage(): string {
   return [
     "# Commands\n\n`deno task docs` writes this page from the help texts.\n",
+    "The exit status is 0 when the command did its work, 1 when it failed, 2 for wrong usage. An error is\n" +
+    "one line on standard error, with a hint where there is a remedy.\n",
+    `\`\`\`text\n${programHelp()}\`\`\`\n`,
     ...COMMANDS.map((each) => `## ${each.name}\n\n\`\`\`text\n${commandHelp(each)}\`\`\`\n`),
   ].join("\n");
 }
@@ -48,8 +59,15 @@ file). The first start creates it. The form:
 ${sections.join("\n")}
 ## modules.ini
 
-[modules.md](modules.md#what-a-function-may-touch) lists the options of a function's section.
-`;
+\`config/modules.ini\` (\`--modules-config\` or \`MSP_MODCONF_PATH\`) names the functions. The server
+reloads it within a second of a change. [modules.md](modules.md#what-a-function-may-touch) lists the
+options of a function's section.
+
+## Environment
+
+A flag overrides the environment, and the environment overrides the default.
+
+${table(["variable", "default", "meaning"], ENVIRONMENT)}`;
 }
 
 function optionsTable(options: readonly Option[]): string {

@@ -3,46 +3,72 @@
  * What the documents show is what the program does.
  */
 import assert from "node:assert/strict";
-import { programHelp } from "../cli/commands.ts";
-import { freePort, PROGRAM, run, TempFolder } from "./program.ts";
+import { freePort, PROGRAM, run, ServerProcess, TempFolder } from "./program.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const readme = await Deno.readTextFile(new URL("README.md", ROOT));
 
-/** The fenced blocks of a language, in their order. */
-function blocks(language: string): string[] {
-  const pattern = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm");
-  return [...readme.matchAll(pattern)].map(([, text = ""]) => text);
+/** The fenced blocks below a heading or a label of the README. */
+function blocksBelow(start: string, end: string): string[] {
+  const from = readme.indexOf(start);
+  const section = readme.slice(from, readme.indexOf(end, from));
+  assert.ok(from >= 0 && section.length > 0, `README has no ${start}`);
+  return [...section.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, text = ""]) => text);
 }
 
-Deno.test("README: the transcript of the first screen works as it stands", async () => {
-  await using folder = await TempFolder.make();
-  const [transcript = ""] = blocks("sh");
-  assert.match(transcript, /^msp keygen[\s\S]*msp call /);
+/** A folder with the program on its PATH, and a script run by bash in a folder of it. */
+async function machine(
+  folder: TempFolder,
+): Promise<(cwd: string, script: string) => Promise<string>> {
   const program = PROGRAM.map((word) => `'${word}'`).join(" ");
   await folder.write("bin/msp", `#!/bin/sh\nexec ${program} "$@"\n`);
   await Deno.chmod(folder.join("bin/msp"), 0o755);
-  const port = freePort();
-  // Another port than 8000, which may be taken here, is all that is changed.
-  await folder.write("config/config.ini", `[Server]\nPort=${port}\n`);
-  const script = `set -e\n${transcript.replaceAll(":8000/", `:${port}/`)}\nkill $!\nwait $!\n`;
   const env = { PATH: `${folder.join("bin")}:${Deno.env.get("PATH")}` };
-  const { code, out, err } = await run(["bash", "-c", script], { cwd: folder.path, env });
-  assert.equal(code, 0, err);
-  assert.match(
-    out,
-    /Generated: client\.key[\s\S]*Client Hex Secret: [\s\S]*is ready on [\s\S]*It is currently: \n\t/,
-  );
+  return async (cwd, script) => {
+    await Deno.mkdir(folder.join(cwd), { recursive: true });
+    const line = ["bash", "-c", `set -e\n${script}`];
+    const { code, out, err } = await run(line, { cwd: folder.join(cwd), env });
+    assert.equal(code, 0, err);
+    return out;
+  };
+}
+
+Deno.test("README: the quick start and the function of one's own work as they stand", async () => {
+  await using folder = await TempFolder.make();
+  const run = await machine(folder);
+  const [create = "", register = "", call = ""] = blocksBelow("## Quick start", "## Your own");
+  const [hello = ""] = blocksBelow("## Your own function", "## How it works");
+  const helloCall = /`(msp call [^`]+ hello)`/.exec(readme)?.[1] ?? "";
+  assert.match(create, /^msp keygen/);
+  assert.match(call, /^msp call /m);
+  assert.notEqual(helloCall, "");
+  // Another port than 8000, which may be taken here, is all that is changed.
+  const port = freePort();
+  const atPort = (text: string): string => text.replaceAll(":8000/", `:${port}/`);
+  await folder.write("server/config/config.ini", `[Server]\nPort=${port}\n`);
+
+  await run("client", create);
+  await Deno.copyFile(folder.join("client/client.pub"), folder.join("server/client.pub"));
+  const [registration = "", serve] = register.split(/^msp serve\b.*\n/m);
+  assert.equal(serve, "", "the last line starts the server");
+  await run("server", registration);
+  await using _server = await ServerProcess.startListening({ cwd: folder.join("server") });
+  for (const name of ["registered", "sec/server.key", "sec/clients.dev"]) {
+    assert.equal(await folder.mode(`server/${name}`), "600", name);
+  }
+  await Deno.copyFile(folder.join("server/registered"), folder.join("client/registered"));
+  assert.match(await run("client", atPort(call)), /^It is currently: \n\t/);
+  assert.equal(await folder.mode("client/client.secret"), "600");
+  await run("server", hello);
+  const until = `for i in $(seq 50); do ${atPort(helloCall)} 2>/dev/null && exit; sleep 0.1; done`;
+  assert.equal(await run("client", until), "Hello from hello\n");
 });
 
-Deno.test("README: the help text is the program's", () => {
-  assert.ok(blocks("text").includes(programHelp()));
-});
-
-Deno.test("README: the table of environment variables is the program's", async () => {
+Deno.test("docs/configuration.md: the table of environment variables is the program's", async () => {
   const main = await Deno.readTextFile(new URL("main.ts", ROOT));
+  const page = await Deno.readTextFile(new URL("docs/configuration.md", ROOT));
   const used = [...new Set(main.match(/MSP_\w+/g))].toSorted();
-  const listed = [...readme.matchAll(/^\| (MSP_\w+) +\|/gm)].map(([, name]) => name).toSorted();
+  const listed = [...page.matchAll(/^\| (MSP_\w+) +\|/gm)].map(([, name]) => name).toSorted();
   assert.ok(used.length > 0);
   assert.deepEqual(listed, used);
 });
