@@ -24,9 +24,37 @@ const io: Io = {
   ask: (question) => Deno.stdin.isTerminal() ? prompt(question) ?? "" : undefined,
   terminated,
   onReload(action): void {
-    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", action);
+    onHangup = action;
+    if (hasHungUp) action();
   },
 };
+
+const IS_WINDOWS = Deno.build.os === "windows";
+/** A SIGHUP that comes before the server is ready is kept until then. */
+let hasHungUp = false;
+let onHangup = (): void => void (hasHungUp = true);
+
+/** Takes the signals whose default action would end a program that is to go on. */
+function takeSignals(command: string | undefined): void {
+  // By default Deno opens its debugger on SIGUSR1 (2.9), or exits (2.4).
+  if (command === HOST_COMMAND) {
+    // A function process exits when its input ends. A signal to the whole process group is for the
+    // server, which waits for the calls in flight.
+    ignoreSignals("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2");
+  } else if (isServe(command)) {
+    ignoreSignals("SIGUSR1", "SIGUSR2");
+    if (!IS_WINDOWS) Deno.addSignalListener("SIGHUP", () => onHangup());
+  } else ignoreSignals("SIGUSR1");
+}
+
+function ignoreSignals(...signals: readonly Deno.Signal[]): void {
+  const known = signals.filter((signal) => !IS_WINDOWS || signal === "SIGINT");
+  for (const signal of known) Deno.addSignalListener(signal, () => {});
+}
+
+function isServe(command: string | undefined): boolean {
+  return command === undefined || command === "serve" || command.startsWith("-");
+}
 
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the program at once. */
 function terminated(): Promise<void> {
@@ -38,7 +66,7 @@ function terminated(): Promise<void> {
       resolve();
     };
     Deno.addSignalListener("SIGINT", stop);
-    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
+    if (!IS_WINDOWS) Deno.addSignalListener("SIGTERM", stop);
   });
 }
 
@@ -61,9 +89,9 @@ async function run(args: readonly string[]): Promise<number> {
     io.out(programHelp());
     return 0;
   }
-  const isServe = first === undefined || first.startsWith("-");
-  const command = findCommand(isServe ? "serve" : first);
-  const commandArgs = isServe ? args : rest;
+  const isUnnamed = first === undefined || first.startsWith("-");
+  const command = findCommand(isUnnamed ? "serve" : first);
+  const commandArgs = isUnnamed ? args : rest;
   if (commandArgs.includes("--help") || commandArgs.includes("-h")) {
     io.out(commandHelp(command));
     return 0;
@@ -97,7 +125,6 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
 }
 
 if (import.meta.main) {
-  // By default the platform opens its debugger on this signal (2.9), or ends (2.4).
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGUSR1", () => {});
+  takeSignals(Deno.args[0]);
   Deno.exit(await run(Deno.args).catch(report));
 }

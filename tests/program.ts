@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import { join, resolve } from "node:path";
 import { programFlags } from "../tasks/flags.ts";
+import { repositoryPath } from "../tasks/root.ts";
 
-const ROOT = new URL("../", import.meta.url).pathname;
 const BINARY = Deno.env.get("MSP_TEST_BINARY");
 
 /** Program and arguments that come before those of a test. */
@@ -28,7 +28,7 @@ export const RUNTIME: Runtime = await askRuntime();
 
 async function programLine(): Promise<string[]> {
   if (BINARY !== undefined) return [resolve(BINARY)];
-  return [Deno.execPath(), "run", ...await programFlags(), join(ROOT, "main.ts")];
+  return [Deno.execPath(), "run", ...await programFlags(), repositoryPath("main.ts")];
 }
 
 async function askRuntime(): Promise<Runtime> {
@@ -128,6 +128,13 @@ export class ServerProcess {
 
   /** Starts a server where its configuration says, and waits until it is ready. */
   static async startListening(options: ServerOptions): Promise<ServerProcess> {
+    const server = ServerProcess.spawn(options);
+    await server.waitUntilReady();
+    return server;
+  }
+
+  /** Starts a server where its configuration says, and waits for nothing. */
+  static spawn(options: ServerOptions): ServerProcess {
     const { openFiles, args = [] } = options;
     // The shell becomes the program, so that signals reach it.
     const limit = openFiles === undefined
@@ -142,9 +149,12 @@ export class ServerProcess {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    const server = new ServerProcess(process);
-    await server.waitFor(() => server.#out.includes("\n"), "the ready line");
-    return server;
+    return new ServerProcess(process);
+  }
+
+  /** Waits for the ready line. */
+  async waitUntilReady(): Promise<void> {
+    await this.waitFor(() => this.#out.includes("\n"), "the ready line");
   }
 
   /** The ready line. */
