@@ -3,6 +3,7 @@
  * A program under measurement, on the first core; what loads it runs on the second.
  */
 import { residentMegabytes } from "../tests/process_memory.ts";
+import { repositoryPath } from "../tasks/root.ts";
 import { programFlags } from "../tasks/flags.ts";
 
 /** A started program. */
@@ -76,19 +77,25 @@ async function moveChildren(pid: number): Promise<void> {
   await new Deno.Command("sh", { args: ["-c", script], stdout: "null" }).output();
 }
 
-const ROOT = new URL("../", import.meta.url).pathname;
 const flags = await programFlags();
 
 /** The server: from the sources, or an executable. */
 export function serverLine(binary: string | undefined): string[] {
   const program = binary === undefined
-    ? [Deno.execPath(), "run", ...flags, `${ROOT}main.ts`]
-    : [ROOT + binary];
+    ? [Deno.execPath(), "run", ...flags, repositoryPath("main.ts")]
+    : [repositoryPath(binary)];
   return [...program, "serve", "--host", "127.0.0.1", "--port", "0"];
 }
 
 /** A helper program of this folder. */
 export function helperLine(name: string, ...args: string[]): string[] {
   const permissions = ["--allow-net=127.0.0.1", "--allow-read"];
-  return [Deno.execPath(), "run", "--no-prompt", ...permissions, `${ROOT}bench/${name}`, ...args];
+  return [
+    Deno.execPath(),
+    "run",
+    "--no-prompt",
+    ...permissions,
+    repositoryPath("bench", name),
+    ...args,
+  ];
 }

@@ -5,8 +5,8 @@
  */
 import { join } from "node:path";
 import { programFlags } from "./flags.ts";
+import { repositoryPath } from "./root.ts";
 
-const ROOT = new URL("../", import.meta.url).pathname;
 const encoder = new TextEncoder();
 
 function say(text: string): void {
@@ -15,7 +15,7 @@ function say(text: string): void {
 
 const folder = await Deno.makeTempDir({ prefix: "msp-demo-" });
 const command = Deno.execPath();
-const prefix = ["run", "--quiet", ...await programFlags(), join(ROOT, "main.ts")];
+const prefix = ["run", "--quiet", ...await programFlags(), repositoryPath("main.ts")];
 const options = { cwd: folder, env: { MSP_LOGLEVEL: "WARNING" } } as const;
 
 /** Runs a command to its end, shows it and what it printed. */

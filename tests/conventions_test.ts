@@ -5,8 +5,9 @@
  */
 import assert from "node:assert/strict";
 import { dirname, join, normalize } from "node:path";
+import { repositoryPath } from "../tasks/root.ts";
 
-const ROOT = new URL("../", import.meta.url).pathname;
+const ROOT = repositoryPath();
 
 /** From the ground up; a file may import from its own floor and from those below it. */
 const FLOORS: readonly (readonly RegExp[])[] = [

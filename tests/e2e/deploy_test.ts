@@ -32,6 +32,13 @@ testWith("systemd-analyze", "the systemd unit is correct, and hardly exposed", a
   const security = ["systemd-analyze", "security", "--offline=yes", "--threshold=20"];
   const { code, out } = await run([...security, "./msp.service"], options);
   assert.equal(code, 0, out);
+  const [, exposure] = /exposure level for msp\.service: ([\d.]+)/.exec(out) ?? [];
+  const { out: name } = await run(["systemd-analyze", "--version"], options);
+  const docs = await Deno.readTextFile(new URL("../docs/operations.md", DEPLOY));
+  const [, said, of] = /exposure\s+([\d.]+)\s+with\s+systemd\s+(\d+)/.exec(docs) ?? [];
+  assert.ok(said !== undefined, "docs/operations.md does not say how exposed the unit is");
+  // Other versions count other things.
+  if (name.startsWith(`systemd ${of} `)) assert.equal(said, exposure);
 });
 
 testWith("man", "the man page has every command, and no fault that man knows", async (folder) => {

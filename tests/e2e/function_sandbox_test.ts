@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { repositoryPath } from "../../tasks/root.ts";
 import { IS_ROOT, testIf } from "../conditions.ts";
 import { FunctionServer, writeModules } from "../functions.ts";
 import { mspOk, run, RUNTIME, ServerProcess, TempFolder } from "../program.ts";
@@ -226,7 +227,7 @@ testIf(
   async () => {
     await using folder = await TempFolder.make();
     await writeModules(folder, { modules: { fine: "export const entry_call = () => 1;" } });
-    const main = new URL("../../main.ts", import.meta.url).pathname;
+    const main = repositoryPath("main.ts");
     const flags = ["--no-prompt", "--allow-read", "--allow-write", "--allow-net", "--allow-env"];
     const { out, code } = await run(
       [Deno.execPath(), "run", ...flags, main, "functions"],

@@ -3,11 +3,12 @@
  * client.
  */
 import assert from "node:assert/strict";
+import { repositoryPath } from "../../tasks/root.ts";
 import { hasPython, PYTHON, testIf } from "../conditions.ts";
 import { msp, mspOk, run, ServerProcess, TempFolder } from "../program.ts";
 
-const PYTHON_PEER = new URL("../interop/msp_v1.py", import.meta.url).pathname;
-const PYTHON_CLIENT = new URL("../../examples/client.py", import.meta.url).pathname;
+const PYTHON_PEER = repositoryPath("tests/interop/msp_v1.py");
+const PYTHON_CLIENT = repositoryPath("examples/client.py");
 
 /** config-docker/config.ini of the original, but for paths that do not begin with a slash. */
 const CONFIG = `[Server]

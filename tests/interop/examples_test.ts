@@ -3,11 +3,12 @@
  * against servers that return what a client must refuse.
  */
 import assert from "node:assert/strict";
+import { repositoryPath } from "../../tasks/root.ts";
 import { succeeds, testIf } from "../conditions.ts";
 import { freePort, type Outcome, run, ServerProcess, TempFolder } from "../program.ts";
 import { registerClient } from "../registered.ts";
 
-const EXAMPLES = new URL("../../examples/", import.meta.url).pathname;
+const EXAMPLES = repositoryPath("examples/");
 
 interface Example {
   readonly name: string;

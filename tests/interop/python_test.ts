@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { repositoryPath } from "../../tasks/root.ts";
 import { hasPython, PYTHON, testIf } from "../conditions.ts";
 import { mspOk, run, ServerProcess, TempFolder } from "../program.ts";
 import { registerClient } from "../registered.ts";
 
-const SCRIPT = new URL("msp_v1.py", import.meta.url).pathname;
+const SCRIPT = repositoryPath("tests/interop/msp_v1.py");
 const HAS_PYTHON = await hasPython("nacl.public", "requests");
 
 function pythonTest(name: string, fn: () => Promise<void>): void {
