@@ -20,7 +20,7 @@ NONCE_BYTES = 24
 
 
 class CallFailed(Exception):
-    """Why there is no answer."""
+    """The reason for which the call failed."""
 
 
 class NoRedirects(urllib.request.HTTPRedirectHandler):
