@@ -1,6 +1,6 @@
 /**
  * @module
- * Calls of a function without HTTP: from `registry.call` to the host, to the worker, and back.
+ * Calls of a function without HTTP: from `functions.call` to the host, to the worker, and back.
  */
 import { join } from "node:path";
 import { rememberPermissions } from "../lib/config/permissions.ts";
@@ -125,22 +125,22 @@ async function runCalls(
     settings,
     isHeld: rememberPermissions(),
   });
-  const { registry } = service;
+  const { functions } = service;
   try {
     await service.load();
-    await registry.settled();
-    await callMany(registry, 1000, 64);
-    const alone = await callMany(registry, 2000, 1);
-    const together = await callMany(registry, 200_000, 64);
+    await functions.whenSettled();
+    await callMany(functions, 1000, 64);
+    const alone = await callMany(functions, 2000, 1);
+    const together = await callMany(functions, 200_000, 64);
     return { callsPerSecond: 1000 / together, aloneMicroseconds: alone * 1000 };
   } finally {
-    registry.close();
+    functions.close();
   }
 }
 
 /** Milliseconds a call. */
 async function callMany(
-  registry: FunctionService["registry"],
+  functions: FunctionService["functions"],
   count: number,
   atOnce: number,
 ): Promise<number> {
@@ -148,8 +148,8 @@ async function callMany(
   const start = performance.now();
   await Promise.all(Array.from({ length: atOnce }, async () => {
     while (left-- > 0) {
-      const result = await registry.call("constant");
-      if (!result.ok) throw new Error(`${result.reason}: ${result.error}`);
+      const result = await functions.call("constant");
+      if (!result.ok) throw new Error(`${result.code}: ${result.detail}`);
     }
   }));
   return (performance.now() - start) / count;

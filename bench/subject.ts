@@ -77,7 +77,7 @@ async function moveChildren(pid: number): Promise<void> {
   await new Deno.Command("sh", { args: ["-c", script], stdout: "null" }).output();
 }
 
-const flags = await programFlags();
+const flags = programFlags();
 
 /** The server: from the sources, or an executable. */
 export function serverLine(binary: string | undefined): string[] {

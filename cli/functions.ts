@@ -4,7 +4,7 @@
  */
 import { rememberPermissions } from "../lib/config/permissions.ts";
 import { readSettings } from "../lib/config/settings.ts";
-import { describeFunctions, type FunctionReport } from "../lib/functions/report.ts";
+import { describeFunctions, type FunctionReport } from "../lib/functions/service.ts";
 import { type Command, parseArguments } from "./command.ts";
 import { PATH_OPTIONS, serverPaths } from "./paths.ts";
 

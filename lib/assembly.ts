@@ -7,7 +7,7 @@ import type { Settings } from "./config/settings.ts";
 import { Box } from "./crypto/box.ts";
 import type { KeyPair } from "./crypto/keys.ts";
 import { NonceMark } from "./crypto/nonce_mark.ts";
-import type { FunctionRegistry } from "./functions/registry.ts";
+import type { Supervisor } from "./functions/supervisor.ts";
 import { AddressBook } from "./limits/addresses.ts";
 import { BodyReader } from "./limits/body.ts";
 import { WorkBudget } from "./limits/budget.ts";
@@ -38,7 +38,9 @@ const log = logger("server");
 export interface EndpointSources {
   readonly settings: Settings;
   readonly pair: KeyPair;
-  readonly registry: FunctionRegistry;
+  readonly registry: Supervisor;
+  /** How many processes of functions ended by themselves. */
+  readonly processEnds: () => number;
   readonly requestLog: RequestLog;
   /** Where the journal is. */
   readonly logFolder: string;
@@ -130,12 +132,12 @@ export async function assembleEndpoint(sources: EndpointSources): Promise<Assemb
     searchMs: () => search.spentMs,
     replay: () => claims.fill,
     functions: () =>
-      registry.functions.map(({ functionName, state, queue }) => ({
+      registry.functions.map(({ functionName, state, queueLength }) => ({
         functionName,
         state,
-        queueLength: queue.length,
+        queueLength,
       })),
-    processEnds: () => registry.processEnds,
+    processEnds: sources.processEnds,
   };
   return { endpoint, watch, claims, gauges };
 }

@@ -10,7 +10,7 @@ import { MspError, reasonOf } from "./errors.ts";
 import { isFolder } from "./files.ts";
 import type { ServerPaths } from "./first_start.ts";
 import { describeExposure } from "./functions/exposure.ts";
-import { describeFunctions } from "./functions/report.ts";
+import { describeFunctions } from "./functions/service.ts";
 import { checkStore, type Finding } from "./keys/check.ts";
 import { serverKeyPath } from "./keys/server_keys.ts";
 

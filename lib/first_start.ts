@@ -10,7 +10,7 @@ import { CONFIG_INI, MODULES_INI, SIMPLE_TIME_JS } from "./config/shipped.ts";
 import type { KeyPair } from "./crypto/keys.ts";
 import { ConfigError, reasonOf } from "./errors.ts";
 import { createFile, ensureFolder, exists } from "./files.ts";
-import { hasModule } from "./functions/module_file.ts";
+import { hasModule } from "./functions/plan.ts";
 import { ensureServerKeys } from "./keys/server_keys.ts";
 import { ensureFolders, ensureRegister } from "./keys/store.ts";
 

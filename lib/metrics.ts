@@ -4,9 +4,9 @@
  * client is: reasons, names of functions from modules.ini, and nothing else.
  */
 import type { Counter, Histogram, Registry } from "prom-client";
-import type { FunctionState } from "./functions/served.ts";
+import type { FunctionState } from "./functions/function.ts";
 import { VERSION } from "./version.ts";
-import type { CallRefusal } from "./functions/queue.ts";
+import type { CallRefusal } from "./http/answer.ts";
 
 /** What is read when somebody asks. */
 export interface MetricSources {

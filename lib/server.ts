@@ -16,6 +16,7 @@ import { formatKey } from "./crypto/keys.ts";
 import { MspError } from "./errors.ts";
 import { ensureConfig, ensureModules, ensureStore, type ServerPaths } from "./first_start.ts";
 import { describeExposure, importExposure } from "./functions/exposure.ts";
+import type { FunctionObserver } from "./functions/host_group.ts";
 import { FunctionService } from "./functions/service.ts";
 import { startAdmin } from "./http/admin.ts";
 import { listenOn } from "./http/listening.ts";
@@ -52,6 +53,7 @@ export interface RunningServer {
 }
 
 const log = logger("server");
+const functionLog = logger("functions");
 const failures = logger(FAILURE_CATEGORY);
 
 /**
@@ -84,20 +86,29 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     let settleClaims = (): void => {};
     const beforeCalls = (): void => settleClaims();
     const metrics = settings.admin && await Metrics.load();
-    const onReloaded = (): void => metrics?.reloaded("modules");
-    const functions = new FunctionService({
-      ...paths,
-      settings,
-      isHeld,
+    let processEnds = 0;
+    const observer: FunctionObserver = {
+      processExited(reason): void {
+        processEnds++;
+        functionLog.error("A process of functions ended: {reason}", { reason });
+      },
+      reloaded(what, detail): void {
+        functionLog.info("Read {detail}", { detail });
+        metrics?.reloaded(what);
+      },
+      fault: (_, what) => functionLog.error("{what}", { what }),
+      recovered: (_, what) => functionLog.info("{what}", { what }),
+    };
+    const functions = new FunctionService({ ...paths, settings, isHeld }, {
+      observer,
       beforeCalls,
-      onReloaded,
     });
     await functions.start();
-    const { registry } = functions;
     const { endpoint, watch, claims, gauges } = await assembleEndpoint({
       settings,
       pair,
-      registry,
+      registry: functions.functions,
+      processEnds: () => processEnds,
       requestLog,
       logFolder: paths.log,
       metrics,

@@ -37,7 +37,7 @@ async function describeCommit(): Promise<string> {
 if (import.meta.main) {
   await Deno.mkdir(new URL("../dist", import.meta.url), { recursive: true });
   await Deno.writeTextFile(BUILD_ENV, `MSP_COMMIT=${await describeCommit()}\n`);
-  const flags = mergeFlags(await programFlags(), Deno.args);
+  const flags = mergeFlags(programFlags(), Deno.args);
   const hasOutput = Deno.args.some((word) => /^(-o|--output)(=|$)/.test(word));
   const { code } = await new Deno.Command(Deno.execPath(), {
     // No code cache: it would lie in /tmp, where others may write.

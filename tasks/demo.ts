@@ -15,7 +15,7 @@ function say(text: string): void {
 
 const folder = await Deno.makeTempDir({ prefix: "msp-demo-" });
 const command = Deno.execPath();
-const prefix = ["run", "--quiet", ...await programFlags(), repositoryPath("main.ts")];
+const prefix = ["run", "--quiet", ...programFlags(), repositoryPath("main.ts")];
 const options = { cwd: folder, env: { MSP_LOGLEVEL: "WARNING" } } as const;
 
 /** Runs a command to its end, shows it and what it printed. */

@@ -1,12 +1,12 @@
 /**
  * @module
- * The permissions of the program, from the one place where they stand: the `msp` task of deno.json.
- * Tests, demo, benchmarks and the executable run with the same.
+ * The permissions of the program as flags, from the one table where they stand. Tests, demo, benchmarks
+ * and the executable run with the same; the `serve` and `msp` tasks of deno.json repeat them.
  */
+import { permissionFlag, PERMISSIONS } from "../lib/config/permissions.ts";
 
-/** The flags of the `msp` task. */
-export async function programFlags(): Promise<string[]> {
-  const config = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
-  const command: string = config.tasks.msp;
-  return command.split(" ").filter((word) => word.startsWith("--"));
+/** The flags that the program is started with. */
+export function programFlags(): string[] {
+  const flags = PERMISSIONS.map(({ name, program }) => permissionFlag(name, program));
+  return ["--no-prompt", ...flags.filter((flag) => flag !== "")];
 }

@@ -9,7 +9,7 @@ import nacl from "tweetnacl";
 import type { Box } from "../lib/crypto/box.ts";
 import type { PrivateKey, PublicKey, SecretHex } from "../lib/crypto/keys.ts";
 import { NonceMark } from "../lib/crypto/nonce_mark.ts";
-import type { CallResult } from "../lib/functions/queue.ts";
+import type { CallResult } from "../lib/functions/types.ts";
 import { BodyReader } from "../lib/limits/body.ts";
 import { WorkBudget } from "../lib/limits/budget.ts";
 import { FailureCounter } from "../lib/limits/failures.ts";
@@ -57,7 +57,9 @@ export function makeEndpoint(setup: EndpointSetup): { endpoint: Endpoint; refusa
     registry: {
       call(name): CallResult {
         const entry = Object.hasOwn(setup.functions, name) ? setup.functions[name] : undefined;
-        return entry ? { ok: true, text: entry() } : { ok: false, reason: "unknown function" };
+        return entry
+          ? { ok: true, text: entry(), isJson: false }
+          : { ok: false, code: "unknown_function" };
       },
     },
     requestTtlSeconds: 30,

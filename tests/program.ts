@@ -11,7 +11,7 @@ import { repositoryPath } from "../tasks/root.ts";
 const BINARY = Deno.env.get("MSP_TEST_BINARY");
 
 /** Program and arguments that come before those of a test. */
-export const PROGRAM: readonly string[] = await programLine();
+export const PROGRAM: readonly string[] = programLine();
 
 /** The runtime of the program under test. */
 export interface Runtime {
@@ -26,9 +26,9 @@ export interface Runtime {
 /** What the program under test says of its runtime. */
 export const RUNTIME: Runtime = await askRuntime();
 
-async function programLine(): Promise<string[]> {
+function programLine(): string[] {
   if (BINARY !== undefined) return [resolve(BINARY)];
-  return [Deno.execPath(), "run", ...await programFlags(), repositoryPath("main.ts")];
+  return [Deno.execPath(), "run", ...programFlags(), repositoryPath("main.ts")];
 }
 
 async function askRuntime(): Promise<Runtime> {

@@ -1,9 +1,59 @@
 /**
  * @module
- * The permissions of the running server: what it gives up after its start, and what it may hand on to
- * functions.
+ * The one table of Deno's permissions: what the program is started with, what it gives up once it runs,
+ * and what it may hand on to functions. Tasks, executable, function processes and their workers derive
+ * theirs from it.
  */
 import { resolve } from "node:path";
+
+/** Permissions that a function can be granted. */
+export type GrantName = "read" | "write" | "net" | "env";
+
+/** One kind of permission. */
+export type PermissionSpec =
+  & {
+    /** What the program is started with: nothing, everything, or a list. */
+    readonly program: readonly string[] | boolean;
+    /** Whether a running server still needs it. */
+    readonly isKept: boolean;
+  }
+  & (
+    | { readonly name: GrantName; readonly isGrantable: true }
+    | { readonly name: "run" | "ffi" | "sys" | "import"; readonly isGrantable: false }
+  );
+
+/** A server in its working folder, and one in the container; relative paths count from the working folder. */
+const PATHS = [".", "/config", "/sec", "/log", "/app/modules", "/run/msp", "/run/msp.sock"];
+
+/** Every kind of permission that Deno has. */
+export const PERMISSIONS: readonly PermissionSpec[] = [
+  { name: "read", program: PATHS, isKept: true, isGrantable: true },
+  { name: "write", program: PATHS, isKept: true, isGrantable: true },
+  { name: "net", program: true, isKept: true, isGrantable: true },
+  {
+    name: "env",
+    program: ["MSP_*", "TZ", "DENO_DIR", "NPM_CONFIG_REGISTRY"],
+    isKept: true,
+    isGrantable: true,
+  },
+  // The program starts itself, whatever its name and place, as the process of functions.
+  { name: "run", program: ["/proc/self/exe"], isKept: true, isGrantable: false },
+  { name: "ffi", program: false, isKept: false, isGrantable: false },
+  { name: "sys", program: false, isKept: false, isGrantable: false },
+  { name: "import", program: false, isKept: false, isGrantable: false },
+];
+
+/** The flag that grants a kind of permission; empty when it grants nothing. */
+export function permissionFlag(
+  name: PermissionSpec["name"],
+  values: readonly string[] | boolean,
+): string {
+  // A list cannot hold a value with a comma; everything is granted then.
+  if (values === true || values !== false && values.some((each) => each.includes(","))) {
+    return `--allow-${name}`;
+  }
+  return values === false || values.length === 0 ? "" : `--allow-${name}=${values.join(",")}`;
+}
 
 /** What a running server works with. */
 export interface KeptPaths {
@@ -27,7 +77,9 @@ export function narrowPermissions({ read, write }: KeptPaths): void {
   // Asking for a path inside of a granted folder keeps it granted when that folder is given up.
   for (const path of write) request({ name: "write", path: resolve(path) });
   for (const path of [".", ...read]) revoke({ name: "write", path });
-  for (const name of ["ffi", "sys"] as const) revoke({ name });
+  for (const { name, isKept } of PERMISSIONS) {
+    if (!isKept) revoke({ name });
+  }
 }
 
 /** Whether the program was started with a permission. */

@@ -5,9 +5,10 @@
  */
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type GrantName, permissionFlag, PERMISSIONS } from "../config/permissions.ts";
 import type { SystemUser } from "../config/settings.ts";
-import type { HostCommand } from "./process.ts";
-import type { ServedFunction } from "./served.ts";
+import type { HostCommand } from "./host_process.ts";
+import type { FunctionPlan } from "./plan.ts";
 
 /** The hidden subcommand. */
 export const HOST_COMMAND = "function-host";
@@ -34,31 +35,27 @@ const PLATFORM_ENV = ["TZ", "DENO_DIR", "NPM_CONFIG_REGISTRY"];
 
 /** The command line of a host for some functions. */
 export function hostCommand(
-  served: readonly ServedFunction[],
+  plans: readonly FunctionPlan[],
   { modules, maxHeapMegabytes, user, mayReadEnv, mayRun }: HostCommandOptions,
 ): HostCommand {
-  const plans = served.flatMap(({ plan }) => plan ?? []);
-  const own = plans.length === 1 ? plans[0]?.config.maxHeapMegabytes : undefined;
+  const granted = (name: GrantName): readonly string[] | true => {
+    const lists = plans.map(({ permissions }) => permissions[name]);
+    return lists.includes(true) || [...new Set(lists.flatMap((list) => list === true ? [] : list))];
+  };
   const env: Record<string, string> = { NO_COLOR: "1" };
-  for (const name of [...PLATFORM_ENV, ...plans.flatMap(({ permissions }) => permissions.env)]) {
+  const variables = granted("env");
+  for (const name of [...PLATFORM_ENV, ...variables === true ? [] : variables]) {
     const value = mayReadEnv(name) ? Deno.env.get(name) : undefined;
     if (value !== undefined) env[name] = value;
   }
-  const all = <T>(pick: (plan: (typeof plans)[number]) => readonly T[]): T[] => [
-    ...new Set(plans.flatMap(pick)),
-  ];
-  const net = plans.some(({ permissions }) => permissions.net === true)
-    ? true
-    : all(({ permissions }) => permissions.net === true ? [] : permissions.net);
+  const own = plans.length === 1 ? plans[0]?.config.maxHeapMegabytes : undefined;
   const flags = [
-    flag("read", [
-      resolve(modules),
-      fileURLToPath(new URL("../", import.meta.url)),
-      ...all(({ permissions }) => permissions.read),
-    ]),
-    flag("write", all(({ permissions }) => permissions.write)),
-    flag("net", net),
-    flag("env", all(({ permissions }) => permissions.env)),
+    ...PERMISSIONS.map((each) => {
+      if (!each.isGrantable) return "";
+      const values = granted(each.name);
+      const base = each.name === "read" ? readByAll(modules) : [];
+      return permissionFlag(each.name, values === true || [...new Set([...base, ...values])]);
+    }),
     `--v8-flags=--max-old-space-size=${own ?? maxHeapMegabytes}`,
   ].filter((each) => each !== "");
   const args = Deno.build.standalone ? [HOST_COMMAND] : [...RUN, ...flags, MAIN, HOST_COMMAND];
@@ -91,8 +88,7 @@ const RUN = [
 ];
 const MAIN = new URL("../../main.ts", import.meta.url).href;
 
-function flag(name: string, values: readonly string[] | true): string {
-  // A list cannot hold a path with a comma. Workers get theirs in another way, and the host gives up its own.
-  if (values === true || values.some((value) => value.includes(","))) return `--allow-${name}`;
-  return values.length === 0 ? "" : `--allow-${name}=${values.join(",")}`;
+/** The modules, and the program itself. */
+function readByAll(modules: string): string[] {
+  return [resolve(modules), fileURLToPath(new URL("../", import.meta.url))];
 }

@@ -4,15 +4,10 @@
  * input and output. Lines of the host begin with a token that only server and host know, because a
  * function could write to the same file descriptor: what does not carry it is output, no message.
  */
+import type { GrantName } from "../config/permissions.ts";
 
-/** Permissions of a worker, in the platform's form. */
-export interface WorkerPermissions {
-  readonly read: readonly string[];
-  readonly write: readonly string[];
-  /** `true` is every host. */
-  readonly net: readonly string[] | true;
-  readonly env: readonly string[];
-}
+/** What a function was granted: lists, or `true` for everything of a kind. */
+export type WorkerPermissions = Readonly<Record<GrantName, readonly string[] | true>>;
 
 /** A function, for the host that runs it. */
 export interface HostedFunction {
@@ -31,13 +26,16 @@ export interface HostSetup {
   readonly maxGrowthBytes: number;
 }
 
+/** JSON text for each call of a batch; `null` for one without. */
+export type BatchParams = readonly (string | null)[];
+
 /** Later messages to a host: start calls in a worker, or tell it that nobody waits any more. */
 export type ToHost =
-  | readonly ["call", worker: number, ids: readonly number[]]
+  | readonly ["call", worker: number, ids: readonly number[], params?: BatchParams]
   | readonly ["abort", worker: number, ids: readonly number[]];
 
-/** How a call ended: its text, or the description of what was thrown. */
-export type CallOutcome = readonly [id: number, isOk: boolean, text: string];
+/** How a call ended: its result as text or as JSON text, or the description of what was thrown. */
+export type CallOutcome = readonly [id: number, kind: "text" | "json" | "error", text: string];
 
 /** Level of a line that a function writes. */
 export type OutputLevel = "debug" | "info" | "warn" | "error";
@@ -56,7 +54,7 @@ export type FromHost =
 /** What a worker gets: first what it is, then calls. */
 export type ToWorker =
   | { readonly load: Pick<HostedFunction, "functionName" | "moduleUrl" | "maxResultBytes"> }
-  | { readonly call: readonly number[] }
+  | { readonly call: readonly number[]; readonly params?: BatchParams }
   | { readonly abort: readonly number[] };
 
 /** What a worker says; not to be trusted beyond its own function. */

@@ -9,9 +9,27 @@ import { type FunctionConfig, readModules } from "../config/modules.ts";
 import type { IsHeld } from "../config/permissions.ts";
 import { FunctionError, reasonOf } from "../errors.ts";
 import type { WorkerPermissions } from "./messages.ts";
-import { moduleFile } from "./module_file.ts";
-import type { FunctionPlans, PlanFault } from "./registry.ts";
-import type { FunctionPlan } from "./served.ts";
+
+/** A function that may be loaded: its file was found, its permissions can be granted. */
+export interface FunctionPlan {
+  readonly config: FunctionConfig;
+  /** Path of the module. */
+  readonly file: string;
+  readonly moduleUrl: string;
+  readonly permissions: WorkerPermissions;
+}
+
+/** A function that cannot be loaded for a reason that modules.ini or the file system gave. */
+export interface PlanFault {
+  readonly functionName: string;
+  readonly message: string;
+}
+
+/** What modules.ini asks for, as far as it can be had. */
+export interface FunctionPlans {
+  readonly plans: readonly FunctionPlan[];
+  readonly faults: readonly PlanFault[];
+}
 
 /** Where functions come from, and what they must not reach. */
 export interface PlanSources {
@@ -24,6 +42,8 @@ export interface PlanSources {
   readonly isHeld: IsHeld;
 }
 
+/** Endings of a module's file, in the order in which they are looked for. */
+const ENDINGS = [".ts", ".js", ".mjs"] as const;
 /** Entries of a granted folder that are looked at for links to what is protected. */
 const MAX_ENTRIES = 10_000;
 
@@ -172,4 +192,58 @@ async function linkTargets(path: string): Promise<string[]> {
     }
   }
   return targets;
+}
+
+/** Whether a module of this name is in the folder, in whatever ending. */
+export async function hasModule(folder: string, moduleName: string): Promise<boolean> {
+  return (await findModule(folder, moduleName)) !== undefined;
+}
+
+/** The path of a module's file; throws when there is none that this program can load. */
+async function moduleFile(
+  folder: string,
+  { functionName, moduleName }: { functionName: string; moduleName: string },
+): Promise<string> {
+  const fail = (state: string, hint?: string): never => {
+    const detail = hint === undefined ? {} : { hint };
+    throw new FunctionError(`Cannot load function ${functionName}: ${state}`, detail);
+  };
+  const path = await findModule(folder, moduleName) ??
+    fail(await describeMissing(folder, moduleName));
+  if (path.endsWith(".ts") && !canLoadTypeScript()) {
+    return fail(
+      `${path} is TypeScript, which this executable (Deno ${Deno.version.deno}) cannot load`,
+      "write it as .js, or compile the server with Deno 2.8.2 or newer",
+    );
+  }
+  return path;
+}
+
+async function findModule(folder: string, moduleName: string): Promise<string | undefined> {
+  for (const ending of ENDINGS) {
+    const path = `${folder}/${moduleName}${ending}`;
+    try {
+      if ((await Deno.stat(path)).isFile) return path;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) continue;
+      throw new FunctionError(`Cannot read ${path}: ${reasonOf(error)}`, { cause: error });
+    }
+  }
+  return undefined;
+}
+
+async function describeMissing(folder: string, moduleName: string): Promise<string> {
+  const missing = `there is no ${moduleName}${ENDINGS.join(", ")} in ${folder}`;
+  const python = `${folder}/${moduleName}.py`;
+  const isPython = await Deno.stat(python).then(() => true, () => false);
+  return isPython
+    ? `${missing} (${moduleName}.py is Python; write it anew in JavaScript)`
+    : missing;
+}
+
+/** A compiled executable loads TypeScript from outside of itself since Deno 2.8.2. */
+function canLoadTypeScript(): boolean {
+  const [major = 0, minor = 0, patch = 0] = Deno.version.deno.split(".").map(Number);
+  return !Deno.build.standalone || major > 2 ||
+    (major === 2 && (minor > 8 || minor === 8 && patch >= 2));
 }

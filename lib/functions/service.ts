@@ -1,17 +1,19 @@
 /**
  * @module
  * The functions of an installation: modules.ini and the modules folder, as they are now and whenever they
- * change.
+ * change; for the server, and for commands that only report on them.
  */
 import { dirname } from "node:path";
-import type { IsHeld } from "../config/permissions.ts";
+import type { GrantName, IsHeld } from "../config/permissions.ts";
 import type { Settings } from "../config/settings.ts";
 import { ConfigError } from "../errors.ts";
 import { logger } from "../log.ts";
 import { lookAt, lookBelow, Watch } from "../watch.ts";
 import { hostCommand } from "./command.ts";
 import { planFunctions, type PlanSources } from "./plan.ts";
-import { FunctionRegistry } from "./registry.ts";
+import type { ServedFunction } from "./function.ts";
+import type { FunctionObserver } from "./host_group.ts";
+import { Supervisor } from "./supervisor.ts";
 
 /** Where the functions of an installation are. */
 export interface FunctionSources {
@@ -23,28 +25,41 @@ export interface FunctionSources {
   readonly modules: string;
   readonly settings: Settings;
   readonly isHeld: IsHeld;
+}
+
+/** Who is told, and who is asked before a call leaves. */
+export interface ServiceParts {
+  readonly observer?: FunctionObserver;
   /** Called before calls leave for a worker. */
   readonly beforeCalls?: () => void;
-  /** modules.ini was read anew. */
-  readonly onReloaded?: () => void;
 }
 
 /** Files that a module can be or import. */
 const CODE = /\.(?:[mc]?[jt]s|[jt]sx|json|wasm)$/;
 const log = logger("functions");
 
+/** For reports, which tell everything themselves. */
+const SILENT: FunctionObserver = {
+  processExited: () => {},
+  reloaded: () => {},
+  fault: () => {},
+  recovered: () => {},
+};
+
 /** Serves the functions of modules.ini. */
 export class FunctionService {
-  readonly registry: FunctionRegistry;
+  readonly functions: Supervisor;
   readonly #sources: PlanSources;
   #watch: Watch | undefined;
   #isLoaded = false;
-  readonly #onReloaded: () => void;
+  /** The last version of modules.ini could not be read. */
+  #isFaulty = false;
+  readonly #observer: FunctionObserver;
 
-  constructor(sources: FunctionSources) {
+  constructor(sources: FunctionSources, { observer = SILENT, beforeCalls }: ServiceParts = {}) {
     const { config, modulesConfig, modules, settings, isHeld } = sources;
     const { store, functions: { maxHeapMegabytes, user } } = settings;
-    this.#onReloaded = sources.onReloaded ?? ((): void => {});
+    this.#observer = observer;
     this.#sources = {
       modules,
       modulesConfig,
@@ -62,17 +77,12 @@ export class FunctionService {
     };
     const mayRun = (command: string): boolean => isHeld({ name: "run", command });
     const mayReadEnv = (variable: string): boolean => isHeld({ name: "env", variable });
-    this.registry = new FunctionRegistry({
+    this.functions = new Supervisor({
       maxHeapMegabytes,
-      beforeCalls: sources.beforeCalls,
-      commandFor: (served) =>
-        hostCommand(served, {
-          modules,
-          maxHeapMegabytes,
-          user,
-          mayReadEnv,
-          mayRun,
-        }),
+      observer,
+      beforeCalls,
+      commandFor: (plans) =>
+        hostCommand(plans, { modules, maxHeapMegabytes, user, mayReadEnv, mayRun }),
     });
   }
 
@@ -100,7 +110,7 @@ export class FunctionService {
   /** Ends every host. */
   close(): void {
     this.#watch?.close();
-    this.registry.close();
+    this.functions.close();
   }
 
   /**
@@ -118,18 +128,20 @@ export class FunctionService {
       throw new ConfigError(`Cannot read ${this.#sources.modulesConfig}: it may be half written`);
     }
     this.#isLoaded = true;
-    this.registry.apply(plans);
+    this.functions.apply(plans);
     return warnings;
   }
 
   async #reload(): Promise<void> {
     try {
-      log.info("Reading modules.ini");
       await this.load();
-      this.#onReloaded();
+      this.#observer.reloaded("modules", this.#sources.modulesConfig);
+      if (this.#isFaulty) this.#observer.recovered("modules", this.#sources.modulesConfig);
+      this.#isFaulty = false;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      log.error("{message}; everything goes on as before", { message: error.message });
+      this.#isFaulty = true;
+      this.#observer.fault("modules", `${error.message}; everything goes on as before`);
     }
   }
 
@@ -137,4 +149,63 @@ export class FunctionService {
     const { modules, modulesConfig } = this.#sources;
     return `${await lookAt(modulesConfig)}\n${await lookBelow(modules, CODE)}`;
   }
+}
+
+/** A function, for people and programs. */
+export interface FunctionReport {
+  readonly name: string;
+  readonly state: "ready" | "broken";
+  /** Set when it is broken. */
+  readonly fault?: string;
+  /** Path of the module's file; absent when there is none that can be used. */
+  readonly module?: string;
+  readonly permissions: Readonly<Record<GrantName, readonly string[]>>;
+  readonly limits?: Readonly<Record<string, number | string>>;
+}
+
+/**
+ * Loads every function, and ends the hosts again.
+ *
+ * @throws {ConfigError} when modules.ini cannot be read.
+ */
+export async function describeFunctions(
+  sources: FunctionSources,
+): Promise<{ reports: FunctionReport[]; warnings: readonly string[] }> {
+  const service = new FunctionService(sources);
+  try {
+    const warnings = await service.load();
+    await service.functions.whenSettled();
+    return { reports: service.functions.functions.map(describe), warnings };
+  } finally {
+    service.close();
+  }
+}
+
+function describe({ functionName, state, fault, plan }: ServedFunction): FunctionReport {
+  const granted = (name: GrantName): readonly string[] => {
+    const values = plan?.permissions[name] ?? [];
+    return values === true ? ["*"] : values;
+  };
+  const config = plan?.config;
+  return {
+    name: functionName,
+    state: state === "ready" ? "ready" : "broken",
+    ...(fault === "" ? {} : { fault }),
+    ...(plan === undefined ? {} : { module: plan.file }),
+    permissions: {
+      read: granted("read"),
+      write: granted("write"),
+      net: granted("net"),
+      env: granted("env"),
+    },
+    ...(config === undefined ? {} : {
+      limits: {
+        timeoutSeconds: config.timeoutSeconds,
+        instances: config.instances,
+        queue: config.queueLimit,
+        maxResultBytes: config.maxResultBytes,
+        process: config.hasOwnProcess ? "own" : "shared",
+      },
+    }),
+  };
 }

@@ -19,7 +19,9 @@ export interface FunctionLog {
 export interface FunctionCall {
   /** The name in modules.ini, in lower case: one module can serve several functions. */
   readonly functionName: string;
-  /** What the client sent along; `undefined` in protocol v1, which sends nothing. */
+  /** What the client sent along, from JSON; `undefined` in protocol v1, which sends nothing. */
+  readonly params: unknown;
+  /** The same as `params`. */
   readonly args: unknown;
   /** Aborts when the time of the call is over; nobody waits for the result any more. */
   readonly signal: AbortSignal;

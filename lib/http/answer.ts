@@ -5,9 +5,8 @@
  */
 import type { Box, SharedKey } from "../crypto/box.ts";
 import type { NonceMark } from "../crypto/nonce_mark.ts";
-import type { CallRefusal, CallResult } from "../functions/queue.ts";
-import type { FunctionCaller } from "../functions/registry.ts";
-import { REFUSALS } from "../refusals.ts";
+import type { CallResult, FunctionCaller } from "../functions/types.ts";
+import { type CallRefusalCode, REFUSALS } from "../refusals.ts";
 import type { MemoryClaims } from "../replay/memory.ts";
 import type { Keyring } from "../keys/keyring.ts";
 import { copyRequest, type Sender, type SenderFinder } from "../keys/sender.ts";
@@ -22,6 +21,18 @@ import {
   verifyRequest,
 } from "../protocol/v1.ts";
 import type { Step, Trace } from "./tracing.ts";
+
+/** Why a call brought no result, for the log. */
+const CALL_REFUSALS = {
+  unknown_function: "unknown function",
+  function_failed: "function failed",
+  function_timed_out: "function timed out",
+  function_busy: "function is busy",
+  function_broken: "function is broken",
+} as const satisfies Record<CallRefusalCode, string>;
+
+/** Why a call brought no result. */
+export type CallRefusal = (typeof CALL_REFUSALS)[CallRefusalCode];
 
 /** Why a request was not answered. */
 export type Refusal =
@@ -125,7 +136,7 @@ export class Answerer {
     if (!admitted.ok) return admitted;
     const { functionName } = admitted;
     const { registry } = this.#parts;
-    const result = this.#traced("function", () => registry.call(functionName));
+    const result = this.#traced("function", () => registry.call(functionName, undefined));
     if (!(result instanceof Promise)) return this.#seal(result, functionName, sender.key);
     return result.then((later) => {
       // Whoever was removed in the meantime gets no answer.
@@ -147,7 +158,8 @@ export class Answerer {
       );
       return { ok: true, body: encodeResponse(sealed) };
     }
-    const { reason, error } = result;
+    const { code, detail: error } = result;
+    const reason = CALL_REFUSALS[code];
     // An unknown name is the sender's text, which stays out of the log.
     if (reason === "unknown function") return { ok: false, reason };
     events.onCalled?.(functionName, reason);

@@ -4,7 +4,9 @@
  * between the server and the workers, watches its memory, and ends when its standard input ends, that
  * is, with the server. When the workers have started it gives up every permission.
  */
+import { PERMISSIONS } from "../../config/permissions.ts";
 import {
+  type BatchParams,
   type CallOutcome,
   type FromHost,
   type FromWorker,
@@ -21,6 +23,7 @@ import { LINES_PER_SECOND } from "./output.ts";
 const MEMORY_INTERVAL_MS = 100;
 const OUTPUT_LEVELS: readonly string[] = ["debug", "info", "warn", "error"] satisfies OutputLevel[];
 const encoder = new TextEncoder();
+const revokeSync = Deno.permissions.revokeSync.bind(Deno.permissions);
 
 /** A worker, as far as its messages can be believed. */
 class HostWorker {
@@ -62,10 +65,10 @@ class HostWorker {
     this.#post({ load: { functionName, moduleUrl, maxResultBytes } });
   }
 
-  call(ids: readonly number[]): void {
+  call(ids: readonly number[], params: BatchParams | undefined): void {
     for (const id of ids) this.#open.add(id);
     this.#isAwaited = true;
-    this.#post({ call: ids });
+    this.#post(params === undefined ? { call: ids } : { call: ids, params });
   }
 
   abort(ids: readonly number[]): void {
@@ -107,27 +110,18 @@ class HostWorker {
 }
 
 function tooLong(id: number): CallOutcome {
-  return [id, false, "RangeError: the result is longer than MaxResult"];
+  return [id, "error", "RangeError: the result is longer than MaxResult"];
 }
 
 function startWorker({ functionName, permissions }: HostedFunction): Worker {
-  const { read, write, net, env } = permissions;
-  const asList = (list: readonly string[]): string[] | false => list.length > 0 && [...list];
+  const granted = PERMISSIONS.map((each) => {
+    const list = each.isGrantable ? permissions[each.name] : [];
+    return [each.name, list === true || list.length > 0 && [...list]];
+  });
   return new Worker(new URL("./worker.ts", import.meta.url).href, {
     type: "module",
     name: functionName,
-    deno: {
-      permissions: {
-        read: asList(read),
-        write: asList(write),
-        net: net === true ? true : asList(net),
-        env: asList(env),
-        run: false,
-        ffi: false,
-        sys: false,
-        import: false,
-      },
-    },
+    deno: { permissions: Object.fromEntries(granted) },
   } as WorkerOptions);
 }
 
@@ -171,9 +165,7 @@ function startWorkers({ token, functions, maxGrowthBytes }: HostSetup): HostWork
   const onStarted = (): void => {
     if (--starting > 0) return;
     // Workers have permissions of their own, which stay.
-    for (const name of ["read", "write", "net", "env", "run", "ffi", "sys"] as const) {
-      Deno.permissions.revokeSync({ name });
-    }
+    for (const { name } of PERMISSIONS) revokeSync({ name });
     watchMemory(maxGrowthBytes, tell);
   };
   return hosted.map((each, index) => new HostWorker(index, each, { tell, onStarted }));
@@ -190,7 +182,7 @@ function watchMemory(maxGrowthBytes: number, tell: (message: FromHost) => void):
   }, MEMORY_INTERVAL_MS);
 }
 
-function handle([kind, index, ids]: ToHost, workers: readonly HostWorker[]): void {
-  if (kind === "call") workers[index]?.call(ids);
+function handle([kind, index, ids, params]: ToHost, workers: readonly HostWorker[]): void {
+  if (kind === "call") workers[index]?.call(ids, params);
   else workers[index]?.abort(ids);
 }

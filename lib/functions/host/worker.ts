@@ -5,6 +5,7 @@
  */
 import { describeError } from "../describe_error.ts";
 import type {
+  BatchParams,
   CallOutcome,
   FromWorker,
   HostedFunction,
@@ -43,13 +44,18 @@ const log: FunctionLog = Object.freeze({
 /** What a function gets. The signal is made when it is asked for: most functions never do. */
 class Call implements FunctionCall {
   readonly functionName: string;
-  readonly args: unknown = undefined;
+  readonly params: unknown;
   readonly log = log;
   #controller: AbortController | undefined;
   #isOver = false;
 
-  constructor(functionName: string) {
+  constructor(functionName: string, params: unknown) {
     this.functionName = functionName;
+    this.params = params;
+  }
+
+  get args(): unknown {
+    return this.params;
   }
 
   get signal(): AbortSignal {
@@ -83,12 +89,12 @@ class Runner {
     this.#maxResultBytes = maxResultBytes;
   }
 
-  run(ids: readonly number[]): void {
+  run(ids: readonly number[], params: BatchParams | undefined): void {
     const outcomes: CallOutcome[] = [];
-    for (const id of ids) {
-      const outcome = this.#start(id);
+    ids.forEach((id, i) => {
+      const outcome = this.#start(id, params?.[i] ?? undefined);
       if (outcome !== undefined) outcomes.push(outcome);
-    }
+    });
     post({ outcomes, hasReturned: true });
   }
 
@@ -97,20 +103,23 @@ class Runner {
   }
 
   /** The outcome of a function that is not async. */
-  #start(id: number): CallOutcome | undefined {
-    const call = new Call(this.#functionName);
+  #start(id: number, params: string | undefined): CallOutcome | undefined {
     try {
+      const call = new Call(
+        this.#functionName,
+        params === undefined ? undefined : JSON.parse(params),
+      );
       const entry = this.#entry;
       const started = entry(call);
-      if (!isThenable(started)) return [id, true, this.#toText(started)];
+      if (!isThenable(started)) return this.#outcome(id, started);
       this.#running.set(id, call);
-      Promise.resolve(started).then((result) => this.#toText(result)).then(
-        (text) => this.#finish([id, true, text]),
-        (error) => this.#finish([id, false, describeError(error)]),
+      Promise.resolve(started).then((result) => this.#outcome(id, result)).then(
+        (outcome) => this.#finish(outcome),
+        (error) => this.#finish([id, "error", describeError(error)]),
       );
       return undefined;
     } catch (error) {
-      return [id, false, describeError(error)];
+      return [id, "error", describeError(error)];
     }
   }
 
@@ -124,14 +133,15 @@ class Runner {
     });
   }
 
-  #toText(result: unknown): string {
-    const text = typeof result === "string" ? result : JSON.stringify(result) ?? "null";
+  #outcome(id: number, result: unknown): CallOutcome {
+    const isText = typeof result === "string";
+    const text = isText ? result : JSON.stringify(result) ?? "null";
     const limit = this.#maxResultBytes;
     // A UTF-16 unit is three bytes at most.
     if (3 * text.length > limit && encoder.encode(text).length > limit) {
       throw new RangeError(`the result is longer than MaxResult (${limit} bytes)`);
     }
-    return text;
+    return [id, isText ? "text" : "json", text];
   }
 }
 
@@ -162,7 +172,7 @@ async function load(what: FunctionLoad): Promise<void> {
 
 let runner: Runner | undefined;
 scope.addEventListener("message", ({ data }): void => {
-  if ("call" in data) runner?.run(data.call);
+  if ("call" in data) runner?.run(data.call, data.params);
   else if ("abort" in data) runner?.abort(data.abort);
   else load(data.load);
 });

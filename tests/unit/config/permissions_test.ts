@@ -27,7 +27,7 @@ Deno.test("narrowPermissions() leaves a server what it needs, and what functions
       ],
     }));`;
   await folder.write("script.js", script);
-  const line = [Deno.execPath(), "run", ...await programFlags(), "script.js"];
+  const line = [Deno.execPath(), "run", ...programFlags(), "script.js"];
   const { out, err } = await run(line, { cwd: folder.path });
   assert.notEqual(out, "", err);
   assert.deepEqual(JSON.parse(out), {

@@ -1,48 +1,29 @@
 /**
  * @module
- * name → function. The functions that clients can call, as modules.ini describes them now; behind each
- * stands a host, in another process. A function that fails, hangs or dies costs nobody else anything.
+ * name → function. The functions that clients can call, as modules.ini describes them now, and the
+ * processes in which they run. A function that fails, hangs or crashes costs no other caller anything.
  */
 import { logger } from "../log.ts";
-import { type GroupOptions, HostGroup } from "./group.ts";
-import type { CallResult } from "./queue.ts";
-import { type FunctionPlan, ServedFunction } from "./served.ts";
+import { ServedFunction, type WorkerSlot } from "./function.ts";
+import { type GroupOptions, HostGroup } from "./host_group.ts";
+import type { HostEvents, HostProcess } from "./host_process.ts";
+import type { FunctionPlans } from "./plan.ts";
+import type { CallResult, FunctionCaller } from "./types.ts";
 
-/** Who can be asked to call a function. */
-export interface FunctionCaller {
-  /** Never rejects. Not a promise when it is answered at once. */
-  readonly call: (functionName: string) => CallResult | Promise<CallResult>;
-}
-
-/** A function that cannot be loaded for a reason that modules.ini or the file system gave. */
-export interface PlanFault {
-  readonly functionName: string;
-  readonly message: string;
-}
-
-/** What modules.ini asks for, as far as it can be had. */
-export interface FunctionPlans {
-  readonly plans: readonly FunctionPlan[];
-  readonly faults: readonly PlanFault[];
-}
-
-/** How hosts are started. */
-export interface RegistryOptions {
-  readonly commandFor: GroupOptions["commandFor"];
-  /** Of the host that functions share; of one of its own a function may say. */
-  readonly maxHeapMegabytes: number;
+/** How functions are run. */
+export interface SupervisorOptions extends GroupOptions {
   /** Called before calls leave for a worker. */
   readonly beforeCalls?: (() => void) | undefined;
 }
 
-/** How often calls and hosts are looked at while there are calls: a timeout is so much late at most. */
+/** How often calls and hosts are checked while there are calls: a timeout is so much late at most. */
 const CHECK_INTERVAL_MS = 50;
 
 const log = logger("functions");
 
 /** The functions that clients can call. */
-export class FunctionRegistry implements FunctionCaller {
-  readonly #options: RegistryOptions;
+export class Supervisor implements FunctionCaller, HostEvents {
+  readonly #options: SupervisorOptions;
   readonly #served = new Map<string, ServedFunction>();
   /** Not in modules.ini any more, with calls that have not ended. */
   readonly #removed = new Set<ServedFunction>();
@@ -50,9 +31,8 @@ export class FunctionRegistry implements FunctionCaller {
   #timer: ReturnType<typeof setInterval> | undefined;
   #onSettled: (() => void)[] = [];
   #isAnnounced = true;
-  #processEnds = 0;
 
-  constructor(options: RegistryOptions) {
+  constructor(options: SupervisorOptions) {
     this.#options = options;
   }
 
@@ -61,20 +41,12 @@ export class FunctionRegistry implements FunctionCaller {
     return [...this.#served.values()];
   }
 
-  /** How many processes of functions ended by themselves. */
-  get processEnds(): number {
-    return this.#processEnds;
-  }
-
-  /**
-   * Calls a function. A string is the result as it is, anything else becomes JSON text (nothing at
-   * all becomes `null`).
-   */
-  call(functionName: string): CallResult | Promise<CallResult> {
+  /** Calls a function; see {@link FunctionCaller.call}. */
+  call(functionName: string, params?: string): CallResult | Promise<CallResult> {
     const served = this.#served.get(functionName);
-    if (served === undefined) return { ok: false, reason: "unknown function" };
+    if (served === undefined) return { ok: false, code: "unknown_function" };
     this.#startChecking();
-    return served.call();
+    return served.call(params);
   }
 
   /**
@@ -85,7 +57,7 @@ export class FunctionRegistry implements FunctionCaller {
     const before = new Map(this.#served);
     const outdated = [...this.#groups];
     this.#served.clear();
-    const { beforeCalls } = this.#options;
+    const { beforeCalls, observer } = this.#options;
     const take = (functionName: string): ServedFunction => {
       const served = before.get(functionName) ?? new ServedFunction(functionName, beforeCalls);
       before.delete(functionName);
@@ -94,7 +66,7 @@ export class FunctionRegistry implements FunctionCaller {
     };
     for (const { functionName, message } of faults) {
       const goesOn = take(functionName).fail(message) ? "; its earlier version goes on" : "";
-      log.error("{message}{goesOn}", { message, goesOn });
+      observer.fault("modules", `${message}${goesOn}`);
     }
     const shared: ServedFunction[] = [], own: ServedFunction[] = [];
     for (const plan of plans) {
@@ -110,12 +82,11 @@ export class FunctionRegistry implements FunctionCaller {
     this.#isAnnounced = false;
     this.#startGroup(shared);
     for (const served of own) this.#startGroup([served]);
-    this.#startChecking();
-    this.#checkSettled();
+    this.#changed();
   }
 
   /** Resolves when no function is loading. */
-  settled(): Promise<void> {
+  whenSettled(): Promise<void> {
     return new Promise((resolve) => {
       this.#onSettled.push(resolve);
       this.#checkSettled();
@@ -128,21 +99,41 @@ export class FunctionRegistry implements FunctionCaller {
     for (const group of this.#groups) group.kill();
   }
 
+  loaded(host: HostProcess, served: ServedFunction, slots: readonly WorkerSlot[]): void {
+    this.#groupOf(host)?.loaded(served, slots);
+    this.#changed();
+  }
+
+  failed(host: HostProcess, served: ServedFunction, why: string): void {
+    this.#groupOf(host)?.failed(served, why);
+    this.#changed();
+  }
+
+  settled(host: HostProcess, isTainted: boolean): void {
+    this.#groupOf(host)?.settled(host, isTainted);
+    this.#changed();
+  }
+
+  ended(host: HostProcess, reason: string): void {
+    const suspects = this.#groupOf(host)?.ended(host, reason) ?? [];
+    for (const each of suspects) this.#startGroup([each]);
+    this.#changed();
+  }
+
+  #groupOf(host: HostProcess): HostGroup | undefined {
+    return [...this.#groups].find((group) => group.has(host));
+  }
+
   #startGroup(served: readonly ServedFunction[]): void {
     if (served.length === 0) return;
-    const { commandFor, maxHeapMegabytes } = this.#options;
-    const own = served.length === 1 ? served[0]?.plan?.config.maxHeapMegabytes : undefined;
-    const maxGrowthBytes = (own ?? maxHeapMegabytes) * 1024 * 1024;
-    const group = new HostGroup(served, { commandFor, maxGrowthBytes }, {
-      onChange: () => {
-        this.#startChecking();
-        this.#checkSettled();
-      },
-      onDeath: () => void this.#processEnds++,
-      onSplit: (suspects) => suspects.forEach((each) => this.#startGroup([each])),
-    });
+    const group = new HostGroup(served, this.#options, this);
     this.#groups.add(group);
     group.start();
+  }
+
+  #changed(): void {
+    this.#startChecking();
+    this.#checkSettled();
   }
 
   #startChecking(): void {
@@ -152,12 +143,12 @@ export class FunctionRegistry implements FunctionCaller {
   #check(): void {
     const nowMs = performance.now();
     let isNeeded = false;
-    for (const { queue } of [...this.#served.values(), ...this.#removed]) {
-      queue.expire(nowMs);
-      isNeeded ||= !queue.isEmpty;
+    for (const served of [...this.#served.values(), ...this.#removed]) {
+      served.expire(nowMs);
+      isNeeded ||= served.queueLength > 0;
     }
     for (const served of this.#removed) {
-      if (served.queue.isEmpty) this.#removed.delete(served);
+      if (served.queueLength === 0) this.#removed.delete(served);
     }
     for (const group of this.#groups) {
       group.check(nowMs);

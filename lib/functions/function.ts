@@ -1,0 +1,294 @@
+/**
+ * @module
+ * One function of modules.ini: whether it can be called, its calls that wait and run, and the workers
+ * that take them. A worker gets its next calls when it has taken the last ones: calls behind one that
+ * never returns are not lost with it, and under load they go in batches.
+ */
+import type { BatchParams, CallOutcome, ToHost } from "./messages.ts";
+import type { FunctionPlan } from "./plan.ts";
+import type { CallResult } from "./types.ts";
+
+/** Whether a function can be called. */
+export type FunctionState = "loading" | "ready" | "broken";
+
+/** Most calls that go to a worker in one message. */
+const MAX_BATCH = 64;
+/** Milliseconds for a call, beyond which a worker gets one at a time. */
+const SLOW_CALL_MS = 4;
+
+/** What limits the calls of a function. */
+interface CallLimits {
+  readonly timeoutMs: number;
+  /** Calls that wait or run. */
+  readonly queueLimit: number;
+}
+
+/** Until a version of the function has loaded. */
+const FIRST_LIMITS: CallLimits = { timeoutMs: 10_000, queueLimit: 256 };
+
+interface PendingCall {
+  readonly id: number;
+  readonly params: string | undefined;
+  readonly deadlineMs: number;
+  readonly resolve: (result: CallResult) => void;
+  /** The worker that it went to. */
+  slot?: WorkerSlot;
+}
+
+/** One worker of one host, as its function sees it. */
+export class WorkerSlot {
+  readonly #worker: number;
+  readonly #send: (message: ToHost) => void;
+  #sentAtMs = 0;
+  #sentCount = 0;
+  #batchLimit = 1;
+  /** When it got calls that it has not taken yet; `undefined` when it is free. */
+  busySinceMs: number | undefined;
+  /** Calls that run there, also those nobody waits for any more. */
+  running = 0;
+  /** Calls that run there and are waited for. */
+  awaited = 0;
+
+  constructor(worker: number, send: (message: ToHost) => void) {
+    this.#worker = worker;
+    this.#send = send;
+  }
+
+  /** How many calls it takes now. */
+  get room(): number {
+    return this.busySinceMs === undefined ? this.#batchLimit : 0;
+  }
+
+  call(ids: readonly number[], params: BatchParams | undefined): void {
+    this.#sentAtMs = performance.now();
+    this.busySinceMs = this.#sentAtMs;
+    this.#sentCount = ids.length;
+    this.running += ids.length;
+    this.awaited += ids.length;
+    this.#send(
+      params === undefined ? ["call", this.#worker, ids] : ["call", this.#worker, ids, params],
+    );
+  }
+
+  abort(id: number): void {
+    this.awaited--;
+    this.#send(["abort", this.#worker, [id]]);
+  }
+
+  /** The worker has taken its last calls. */
+  returned(): void {
+    const perCallMs = (performance.now() - this.#sentAtMs) / this.#sentCount;
+    this.#batchLimit = perCallMs > SLOW_CALL_MS ? 1 : Math.min(MAX_BATCH, 2 * this.#batchLimit);
+    this.busySinceMs = undefined;
+  }
+}
+
+let lastId = 0;
+
+/** A function of modules.ini. It outlives reloads; only what stands behind it changes. */
+export class ServedFunction {
+  readonly functionName: string;
+  readonly #beforeCalls: () => void;
+  #plan: FunctionPlan | undefined;
+  #state: FunctionState = "loading";
+  #fault = "";
+  #limits = FIRST_LIMITS;
+  readonly #calls = new Map<number, PendingCall>();
+  /** Of {@link #calls}, those that no worker has. */
+  #waiting: PendingCall[] = [];
+  #slots: readonly WorkerSlot[] = [];
+  /** A worker did not take its calls in time; what it runs may never end. */
+  isStuck = false;
+
+  /** @param beforeCalls called before calls leave for a worker */
+  constructor(functionName: string, beforeCalls: () => void = () => {}) {
+    this.functionName = functionName;
+    this.#beforeCalls = beforeCalls;
+  }
+
+  /** What modules.ini asks for, as far as it can be had. */
+  get plan(): FunctionPlan | undefined {
+    return this.#plan;
+  }
+
+  get state(): FunctionState {
+    return this.#state;
+  }
+
+  /** Why it, or its latest version, cannot be loaded, as a message; empty when it can. */
+  get fault(): string {
+    return this.#fault;
+  }
+
+  /** The workers that get new calls. */
+  get slots(): readonly WorkerSlot[] {
+    return this.#slots;
+  }
+
+  /** Calls that wait or run. */
+  get queueLength(): number {
+    return this.#calls.size;
+  }
+
+  /** Whether calls would be run by a worker, of this version or an earlier one. */
+  get isServed(): boolean {
+    return this.#slots.length > 0 && !this.isStuck;
+  }
+
+  /** Whether a host should load it. */
+  get isLoadable(): boolean {
+    return this.#plan !== undefined && this.#fault === "";
+  }
+
+  /** Whether a worker kept its calls beyond their time, or runs more that nobody waits for than may wait. */
+  overdue(nowMs: number): "does not come back" | "leaves calls behind" | undefined {
+    const { timeoutMs, queueLimit } = this.#limits;
+    if (
+      this.#slots.some(({ busySinceMs }) =>
+        busySinceMs !== undefined && nowMs - busySinceMs > timeoutMs
+      )
+    ) return "does not come back";
+    const hasLeft = this.#slots.some(({ running, awaited }) => running - awaited > queueLimit);
+    return hasLeft ? "leaves calls behind" : undefined;
+  }
+
+  /** What it is from now on. The version that serves goes on until another one is loaded. */
+  become(plan: FunctionPlan): void {
+    this.#plan = plan;
+    this.#fault = "";
+    if (this.#state === "broken") this.#state = "loading";
+  }
+
+  /**
+   * It cannot be loaded until its module or modules.ini changes. An earlier version that serves goes on.
+   *
+   * @returns whether one does.
+   */
+  fail(fault: string): boolean {
+    this.#fault = fault;
+    if (this.isServed) return true;
+    this.#state = "broken";
+    this.#useSlots([]);
+    this.#failWaiting(fault);
+    return false;
+  }
+
+  /** Workers of a new host have loaded it. */
+  serveWith(slots: readonly WorkerSlot[]): void {
+    const { timeoutSeconds, queueLimit } = this.#plan?.config ?? {};
+    if (timeoutSeconds !== undefined && queueLimit !== undefined) {
+      this.#limits = { timeoutMs: timeoutSeconds * 1000, queueLimit };
+    }
+    this.#state = "ready";
+    this.#fault = "";
+    this.isStuck = false;
+    this.#useSlots(slots);
+  }
+
+  /** Workers are gone, and their calls with them; calls wait for others if it can be loaded. */
+  loseWorkers(slots: readonly WorkerSlot[], why: string): void {
+    for (const call of this.#calls.values()) {
+      if (call.slot !== undefined && slots.includes(call.slot)) this.#fail(call, why);
+    }
+    const [serving] = this.#slots;
+    if (serving !== undefined && slots.includes(serving)) this.leaveWorkers();
+  }
+
+  /** No worker gets its calls any more. Calls wait for others if it can be loaded. */
+  leaveWorkers(): void {
+    this.isStuck = false;
+    this.#useSlots([]);
+    if (this.#fault === "") this.#state = "loading";
+    else this.fail(this.#fault);
+  }
+
+  /** modules.ini does not name it any more. Calls that run may end. */
+  remove(): void {
+    this.#useSlots([]);
+    this.#failWaiting("it was removed from modules.ini");
+  }
+
+  /** Calls it; never rejects. Not a promise when it is answered at once. */
+  call(params: string | undefined): CallResult | Promise<CallResult> {
+    if (this.#state === "broken") {
+      return { ok: false, code: "function_broken", detail: this.#fault };
+    }
+    const { timeoutMs, queueLimit } = this.#limits;
+    if (this.#calls.size >= queueLimit) {
+      return { ok: false, code: "function_busy", detail: `${queueLimit} calls wait or run` };
+    }
+    return new Promise((resolve) => {
+      const call = { id: ++lastId, params, deadlineMs: performance.now() + timeoutMs, resolve };
+      this.#calls.set(call.id, call);
+      this.#waiting.push(call);
+      this.#dispatch();
+    });
+  }
+
+  /** What a worker reports. */
+  receive(slot: WorkerSlot, hasReturned: boolean, outcomes: readonly CallOutcome[]): void {
+    for (const [id, kind, text] of outcomes) {
+      slot.running--;
+      const call = this.#calls.get(id);
+      if (call?.slot !== slot) continue;
+      slot.awaited--;
+      if (kind === "error") this.#fail(call, text);
+      else {
+        this.#calls.delete(id);
+        call.resolve({ ok: true, text, isJson: kind === "json" });
+      }
+    }
+    if (hasReturned) {
+      slot.returned();
+      this.#dispatch();
+    }
+  }
+
+  /** Answers the calls whose time is over. */
+  expire(nowMs: number): void {
+    let isAnyWaiting = false;
+    for (const call of this.#calls.values()) {
+      if (call.deadlineMs > nowMs) continue;
+      this.#calls.delete(call.id);
+      if (call.slot === undefined) isAnyWaiting = true;
+      else call.slot.abort(call.id);
+      call.resolve({ ok: false, code: "function_timed_out" });
+    }
+    if (isAnyWaiting) this.#waiting = this.#waiting.filter(({ id }) => this.#calls.has(id));
+  }
+
+  #useSlots(slots: readonly WorkerSlot[]): void {
+    this.#slots = slots;
+    this.#dispatch();
+  }
+
+  #failWaiting(detail: string): void {
+    for (const call of this.#waiting) this.#fail(call, detail);
+    this.#waiting = [];
+  }
+
+  #fail(call: PendingCall, detail: string): void {
+    this.#calls.delete(call.id);
+    call.resolve({ ok: false, code: "function_failed", detail });
+  }
+
+  /** Gives waiting calls to the worker that runs the fewest, of those that take any. */
+  #dispatch(): void {
+    while (this.#waiting.length > 0) {
+      let best: WorkerSlot | undefined;
+      for (const slot of this.#slots) {
+        if (slot.room > 0 && (best === undefined || slot.running < best.running)) best = slot;
+      }
+      if (best === undefined) return;
+      const share = Math.ceil(this.#waiting.length / this.#slots.length);
+      const batch = this.#waiting.splice(0, Math.min(share, best.room));
+      for (const call of batch) call.slot = best;
+      this.#beforeCalls();
+      const hasParams = batch.some(({ params }) => params !== undefined);
+      best.call(
+        batch.map(({ id }) => id),
+        hasParams ? batch.map(({ params }) => params ?? null) : undefined,
+      );
+    }
+  }
+}
