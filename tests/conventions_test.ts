@@ -14,7 +14,7 @@ const ROOT = repositoryPath();
 const FLOORS: readonly (readonly RegExp[])[] = [
   [/^client\//],
   [/^lib\/errors\.ts$/, /^lib\/version\.ts$/, /^lib\/refusals\.ts$/, /^lib\/protocol\/base64\.ts$/],
-  [/^lib\/files\.ts$/, /^lib\/watch\.ts$/, /^lib\/observer\.ts$/],
+  [/^lib\/files\.ts$/, /^lib\/(?:watch|retry)\.ts$/, /^lib\/observer\.ts$/],
   [/^lib\/log\.ts$/],
   [/^lib\/config\//, /^lib\/limits\//],
   [/^lib\/crypto\//],
