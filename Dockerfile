@@ -4,7 +4,7 @@ ARG DENO_VERSION=2.9.6
 FROM docker.io/denoland/deno:${DENO_VERSION} AS build
 WORKDIR /src
 COPY deno.json deno.lock ./
-COPY main.ts ./
+COPY main.ts host.ts ./
 COPY cli ./cli
 COPY lib ./lib
 COPY tasks ./tasks

@@ -1,8 +1,10 @@
 /**
  * @module
- * Builds the executable dist/msp with the permissions of the `msp` task. Further arguments go to
- * `deno compile`: `--target`, `--output`, or paths to grant (`--allow-read=/srv/keys`).
+ * Builds the executable dist/msp with the permissions of the `msp` task, and FFI for the C library.
+ * Further arguments go to `deno compile`: `--target`, `--output`, or paths to grant
+ * (`--allow-read=/srv/keys`).
  */
+import { LIBC_PATHS } from "../lib/functions/wall/libc.ts";
 import { programFlags } from "./flags.ts";
 
 const OUTPUT = "dist/msp";
@@ -50,6 +52,8 @@ if (import.meta.main) {
       "--include",
       "lib/functions/host/worker.ts",
       ...flags,
+      // For stage 1 of a function host alone: every other command gives it up first.
+      `--allow-ffi=${LIBC_PATHS}`,
       ...hasOutput ? [] : ["--output", OUTPUT],
       "main.ts",
     ],
