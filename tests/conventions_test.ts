@@ -42,6 +42,7 @@ const SUBJECTS = [
 const CRYPTO_DOORS: Readonly<Record<string, readonly string[]>> = {
   libsodium: ["lib/crypto/sodium.ts"],
   "@noble/ciphers/chacha.js": ["client/primitives.ts"],
+  "@noble/ciphers/salsa.js": ["client/nacl_box.ts"],
   "@noble/curves/ed25519.js": ["client/primitives.ts"],
   "@noble/hashes/hkdf.js": ["client/primitives.ts"],
   "@noble/hashes/sha2.js": ["client/primitives.ts"],
