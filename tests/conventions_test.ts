@@ -149,7 +149,7 @@ Deno.test("every file opens with @module, and every export of lib/ and client/ h
   for (const { path, text } of await readSources()) {
     assert.match(text, /^\/\*\*\n \* @module\n/, path);
     if (!/^(?:lib|client)\//.test(path)) continue;
-    for (const { index } of text.matchAll(/^export (?!\{|\*)/gm)) {
+    for (const { index } of text.matchAll(/^export (?!\{|\*|type \{)/gm)) {
       assert.match(text.slice(0, index), /\*\/\n$/, `${path}: ${text.slice(index, index + 60)}`);
     }
   }
