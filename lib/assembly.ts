@@ -8,10 +8,8 @@ import { Box } from "./crypto/box.ts";
 import type { KeyPair } from "./crypto/keys.ts";
 import { NonceMark } from "./crypto/nonce_mark.ts";
 import type { Supervisor } from "./functions/supervisor.ts";
-import { AddressBook } from "./limits/addresses.ts";
 import { BodyReader } from "./limits/body.ts";
 import { WorkBudget } from "./limits/budget.ts";
-import { FailureCounter } from "./limits/failures.ts";
 import { RequestGate } from "./limits/gate.ts";
 import type { Claims } from "./replay/claims.ts";
 import { ReplayJournal } from "./replay/journal.ts";
@@ -27,7 +25,6 @@ import { SenderFinder } from "./keys/sender.ts";
 import { SenderSearch } from "./keys/search.ts";
 import { checkModes } from "./keys/check.ts";
 import { checkServerPublicKey } from "./keys/server_keys.ts";
-import type { StoreFault } from "./keys/store_reader.ts";
 import { logger } from "./log.ts";
 import type { Metrics, MetricSources } from "./metrics.ts";
 import { Watch } from "./watch.ts";
@@ -71,7 +68,6 @@ export async function assembleEndpoint(sources: EndpointSources): Promise<Assemb
   const onReloaded = (): void => metrics?.reloaded("key_store");
   const { watch, live } = await followStore({
     keyring,
-    search,
     nonceMark,
     settings,
     pair,
@@ -79,11 +75,6 @@ export async function assembleEndpoint(sources: EndpointSources): Promise<Assemb
   });
   const { limits } = settings;
   const claims = openClaims(box, sources);
-  const addresses = new AddressBook({
-    ttlSeconds: settings.ipAddressTtlSeconds,
-    capacity: limits.addresses,
-    onForgotten: () => requestLog.addressForgotten("were accepted"),
-  });
   const answerer = new Answerer({
     box,
     keyring,
@@ -91,12 +82,14 @@ export async function assembleEndpoint(sources: EndpointSources): Promise<Assemb
       box,
       keyring,
       search,
-      failures: new FailureCounter({
-        perMinute: limits.failuresPerMinute,
-        addresses: limits.addresses,
-        onForgotten: () => requestLog.addressForgotten("failed"),
-      }),
+      failuresPerMinute: limits.failuresPerMinute,
       maxAddresses: limits.addresses,
+      addressTtlSeconds: settings.ipAddressTtlSeconds,
+      observer: {
+        newAddress: (address) => requestLog.newAddress(address),
+        limitReached: (limit) =>
+          requestLog.addressForgotten(limit === "failing_addresses" ? "failed" : "were accepted"),
+      },
     }),
     nonceMark,
     claims,
@@ -104,9 +97,6 @@ export async function assembleEndpoint(sources: EndpointSources): Promise<Assemb
     trace: await loadTracing(),
     requestTtlSeconds: settings.requestTtlSeconds,
     events: {
-      onAuthenticated(address, nowSeconds): void {
-        if (addresses.see(address, nowSeconds)) requestLog.newAddress(address);
-      },
       ...(metrics && { onCalled: (name, refusal) => metrics.called(name, refusal) }),
     },
   });
@@ -162,7 +152,6 @@ function openClaims(
 
 interface StoreSources {
   readonly keyring: Keyring;
-  readonly search: SenderSearch;
   readonly nonceMark: NonceMark;
   readonly settings: Settings;
   readonly pair: KeyPair;
@@ -171,27 +160,23 @@ interface StoreSources {
 
 /** Loads the key store and follows its changes. */
 async function followStore(sources: StoreSources): Promise<{ watch: Watch; live: LiveStore }> {
-  const { keyring, search, nonceMark, settings: { store }, pair, onReloaded } = sources;
+  const { keyring, nonceMark, settings: { store }, pair, onReloaded } = sources;
   const mismatch = await checkServerPublicKey(store, pair.publicKey);
-  if (mismatch !== undefined) warnOfStore(mismatch);
+  if (mismatch !== undefined) {
+    log.warning("{path}: {state}", { path: mismatch.path, state: mismatch.state });
+  }
   for (const { what, remedy } of await checkModes(store)) {
     log.warning("{what}: {remedy}", { what, remedy });
   }
   const live = new LiveStore({
     keyring,
+    nonceMark,
     paths: store,
     serverKey: pair.privateKey,
-    events: {
-      onFault: warnOfStore,
-      onLoading: () => void (search.isLoading = true),
-      onLoaded(): void {
-        search.isLoading = false;
-        log.info("Registered client keys: {keys}, secrets: {secrets}", {
-          keys: live.clientCount,
-          secrets: keyring.secretCount,
-        });
-      },
-      onServerKeys: (privateKeys) => nonceMark.useServerKeys(privateKeys),
+    observer: {
+      fault: (_, what) => log.warning("{what}", { what }),
+      storeLoaded: (counts) =>
+        log.info("Registered client keys: {keys}, secrets: {secrets}", { ...counts }),
     },
   });
   await live.load();
@@ -201,8 +186,4 @@ async function followStore(sources: StoreSources): Promise<{ watch: Watch; live:
     onReloaded();
   };
   return { watch: new Watch({ seen, look: () => live.look(), onChange }), live };
-}
-
-function warnOfStore({ path, state }: StoreFault): void {
-  log.warning("{path}: {state}", { path, state });
 }

@@ -12,7 +12,6 @@ import { NonceMark } from "../lib/crypto/nonce_mark.ts";
 import type { CallResult } from "../lib/functions/types.ts";
 import { BodyReader } from "../lib/limits/body.ts";
 import { WorkBudget } from "../lib/limits/budget.ts";
-import { FailureCounter } from "../lib/limits/failures.ts";
 import { RequestGate } from "../lib/limits/gate.ts";
 import { MemoryClaims } from "../lib/replay/memory.ts";
 import { Answerer } from "../lib/http/answer.ts";
@@ -44,8 +43,10 @@ export function makeEndpoint(setup: EndpointSetup): { endpoint: Endpoint; refusa
       box,
       keyring,
       search: new SenderSearch(keyring, new WorkBudget(1)),
-      failures: new FailureCounter({ perMinute: 1_000_000, addresses: 1000 }),
+      failuresPerMinute: 1_000_000,
       maxAddresses: 1000,
+      addressTtlSeconds: 300,
+      observer: { newAddress: () => {}, limitReached: () => {} },
     }),
     nonceMark: new NonceMark(box, serverPrivateKey),
     claims: new MemoryClaims({
@@ -63,7 +64,7 @@ export function makeEndpoint(setup: EndpointSetup): { endpoint: Endpoint; refusa
       },
     },
     requestTtlSeconds: 30,
-    events: { onAuthenticated: () => {} },
+    events: {},
     ...(nowSeconds === undefined ? {} : { clock: () => nowSeconds() * 1000 }),
   });
   const refusals: string[] = [];

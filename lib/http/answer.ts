@@ -3,20 +3,18 @@
  * The way of a request from its body to the sealed answer: parse, find the sender, verify, remember,
  * call, seal. One direction; every other end of the way is a reason for the log. Knows no HTTP.
  */
-import type { Box, SharedKey } from "../crypto/box.ts";
+import type { Box } from "../crypto/box.ts";
 import type { NonceMark } from "../crypto/nonce_mark.ts";
 import type { CallResult, FunctionCaller } from "../functions/types.ts";
 import { type CallRefusalCode, REFUSALS } from "../refusals.ts";
 import type { MemoryClaims } from "../replay/memory.ts";
 import type { Keyring } from "../keys/keyring.ts";
-import { copyRequest, type Sender, type SenderFinder } from "../keys/sender.ts";
+import type { Sender, SenderFinder, SenderRefusal } from "../keys/sender.ts";
 import {
   encodeResponse,
   encodeResult,
   type ParseRefusal,
   RequestParser,
-  type SealedRequest,
-  VALUE_NAMES,
   type VerifyRefusal,
   verifyRequest,
 } from "../protocol/v1.ts";
@@ -42,7 +40,7 @@ export type Refusal =
   | "a value was sealed by this server"
   | VerifyRefusal
   | "seen before"
-  | typeof REFUSALS["memory_full" | "predates_memory"]
+  | typeof REFUSALS["memory_full" | "predates_memory" | "client_removed"]
   | CallRefusal;
 
 /** The body of the answer, or why there is none. */
@@ -58,8 +56,6 @@ export type Answer =
 
 /** What happens on the way that somebody may want to note. */
 export interface AnswerEvents {
-  /** A request was authenticated, from this address. */
-  readonly onAuthenticated: (address: string, nowSeconds: number) => void;
   /** A function of modules.ini was called; `refusal` when that brought no result. */
   readonly onCalled?: (functionName: string, refusal: CallRefusal | undefined) => void;
 }
@@ -80,6 +76,9 @@ export interface AnswerParts {
   readonly clock?: () => number;
 }
 
+/** The sealed `check`, `id`, `ts` and `entry` of a request. */
+type Values = readonly [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
+
 /** Answers requests. */
 export class Answerer {
   readonly #parts: AnswerParts;
@@ -99,13 +98,13 @@ export class Answerer {
     const { senders } = this.#parts;
     const parsed = this.#parser.parse(body);
     if (!parsed.ok) return parsed;
-    const { request } = parsed;
-    const find = (): ReturnType<SenderFinder["findLikely"]> =>
-      senders.findLikely(request, address, this.#nowSeconds());
-    const found = this.#traced("find-sender", find);
-    if (found === undefined) return this.#answerAfterSearch(request, address);
-    if (found === "tampered") return this.#refuseStranger(address);
-    return this.#answerSender(request, found, address);
+    const { check, id, ts, entry } = parsed.request;
+    const arrival = { address, nowSeconds: this.#nowSeconds() };
+    const values: Values = [check, id, ts, entry];
+    const found = this.#traced("find-sender", () => senders.find(values, arrival));
+    return found instanceof Promise
+      ? found.then((later) => this.#answerFound(later, address))
+      : this.#answerFound(found, address);
   }
 
   #traced<T>(step: Step, action: () => T): T {
@@ -113,42 +112,28 @@ export class Answerer {
     return trace === undefined ? action() : trace(step, action);
   }
 
-  async #answerAfterSearch(request: SealedRequest, address: string): Promise<Answer> {
-    const { senders } = this.#parts;
-    // The search takes several turns of the event loop, in which the parser's buffer is reused.
-    const copy = copyRequest(request);
-    const search = (): ReturnType<SenderFinder["search"]> =>
-      senders.search(copy.check, address, this.#nowSeconds());
-    const found = await this.#traced("find-sender", search);
-    if (found === "busy") return { ok: false, reason: "too many requests of strangers" };
-    const sender = found === "none" ? undefined : senders.open(found, copy);
-    if (sender === undefined) return this.#refuseStranger(address);
-    return await this.#answerSender(copy, sender, address);
+  #answerFound(found: Sender<Values> | SenderRefusal, address: string): Answer | Promise<Answer> {
+    if (found === "search_limit") return { ok: false, reason: "too many requests of strangers" };
+    if (found === "unknown_sender") {
+      return { ok: false, reason: "unknown sender or tampered value" };
+    }
+    return this.#answerSender(found, address);
   }
 
-  #refuseStranger(address: string): Answer {
-    this.#parts.senders.noteFailure(address, this.#nowSeconds());
-    return { ok: false, reason: "unknown sender or tampered value" };
-  }
-
-  #answerSender(request: SealedRequest, sender: Sender, address: string): Answer | Promise<Answer> {
-    const admitted = this.#admit(request, sender, address);
+  #answerSender(sender: Sender<Values>, address: string): Answer | Promise<Answer> {
+    const admitted = this.#admit(sender, address);
     if (!admitted.ok) return admitted;
     const { functionName } = admitted;
     const { registry } = this.#parts;
     const result = this.#traced("function", () => registry.call(functionName, undefined));
-    if (!(result instanceof Promise)) return this.#seal(result, functionName, sender.key);
-    return result.then((later) => {
-      // Whoever was removed in the meantime gets no answer.
-      if (this.#parts.keyring.keyAt(sender.slot) !== sender.key) {
-        return this.#refuseStranger(address);
-      }
-      return this.#seal(later, functionName, sender.key);
-    });
+    if (!(result instanceof Promise)) return this.#seal(result, functionName, sender);
+    return result.then((later) => this.#seal(later, functionName, sender));
   }
 
-  #seal(result: CallResult, functionName: string, key: SharedKey): Answer {
-    const { box, nonceMark, events } = this.#parts;
+  #seal(result: CallResult, functionName: string, { client, key }: Sender<Values>): Answer {
+    const { box, keyring, nonceMark, events } = this.#parts;
+    // A client that was removed in the meantime gets no answer.
+    if (!keyring.isRegistered(client)) return { ok: false, reason: REFUSALS.client_removed };
     if (result.ok) {
       events.onCalled?.(functionName, undefined);
       const { text } = result;
@@ -171,16 +156,18 @@ export class Answerer {
    * cannot pass side by side.
    */
   #admit(
-    sealed: SealedRequest,
-    sender: Sender,
+    sender: Sender<Values>,
     address: string,
   ): { ok: true; functionName: string } | { ok: false; reason: Refusal } {
-    const { keyring, senders, nonceMark, claims, requestTtlSeconds, events } = this.#parts;
-    if (VALUE_NAMES.some((name) => nonceMark.isOwn(sealed[name]))) {
+    const { keyring, senders, nonceMark, claims, requestTtlSeconds } = this.#parts;
+    const [check, id, ts, entry] = sender.sealed;
+    if (sender.sealed.some((each) => nonceMark.isOwn(each))) {
       return { ok: false, reason: "a value was sealed by this server" };
     }
     const nowSeconds = this.#nowSeconds();
-    const verified = verifyRequest(sender.opened, {
+    const [openedCheck, openedId, openedTs, openedEntry] = sender.opened;
+    const opened = { check: openedCheck, id: openedId, ts: openedTs, entry: openedEntry };
+    const verified = verifyRequest(opened, {
       nowSeconds,
       requestTtlSeconds,
       isRegisteredSecret: (secret) => keyring.isRegisteredSecret(secret),
@@ -188,16 +175,15 @@ export class Answerer {
     if (!verified.ok) return verified;
     const { functionName, expiresAtSeconds } = verified.request;
     const claimed = claims.claim({
-      nonces: [sealed.id, sealed.check, sealed.ts, sealed.entry],
-      owner: sender.slot,
+      nonces: [id, check, ts, entry],
+      owner: sender.client.slot,
       sentAtSeconds: expiresAtSeconds - requestTtlSeconds,
       expiresAtSeconds,
       nowSeconds,
     });
     if (claimed === "replayed") return { ok: false, reason: "seen before" };
     if (claimed !== "fresh") return { ok: false, reason: REFUSALS[claimed] };
-    senders.remember(address, sender, nowSeconds);
-    events.onAuthenticated(address, nowSeconds);
+    senders.accepted(sender, { address, nowSeconds });
     return { ok: true, functionName };
   }
 

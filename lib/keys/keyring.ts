@@ -1,28 +1,62 @@
 /**
  * @module
  * What is registered now, in memory: the shared key of each client with this server, computed once,
- * in numbered slots, and the secrets. Keys may come and go while requests run. Reads no files
- * (store.ts) and knows no senders (sender.ts).
+ * in numbered slots, and the secrets. Keys may come and go while requests run. Reads no
+ * files (store.ts) and knows no senders (sender.ts).
  */
 import type { Box, SharedKey } from "../crypto/box.ts";
-import type { PrivateKey, PublicKey, SecretHex } from "../crypto/keys.ts";
+import { fingerprintOf } from "../crypto/digest.ts";
+import {
+  formatKey,
+  parsePublicKey,
+  type PrivateKey,
+  type PublicKey,
+  type SecretHex,
+} from "../crypto/keys.ts";
 import { SecretSet } from "./secrets.ts";
 import { UseOrder } from "./use_order.ts";
 
 /** The number of a registered key, for as long as it is registered. */
 export type Slot = number;
 
-/** What the server knows of a registered key. */
+/**
+ * What the server knows of a registered key. A key that gets the slot of a removed one has another
+ * record: the identity of the record says whether a client is still registered.
+ */
 export interface ClientRecord {
   readonly slot: Slot;
-  /** Differs between keys that had the same slot one after the other. */
-  readonly generation: number;
-  /** First 16 hex digits of the SHA-256 of the public key. */
-  readonly fingerprint: string;
   /** Name of its file in the key store. */
   readonly file: string;
+  readonly publicKeyBase64: string;
+  /** As `msp listclients` prints it. */
+  readonly fingerprint: string;
   /** The operator's name for it. */
   readonly name?: string;
+}
+
+/** Where a registered key comes from. */
+export interface KeyOrigin {
+  readonly file?: string;
+  /** The server's key that the client uses, where that is not the present one. */
+  readonly serverPrivateKey?: PrivateKey;
+}
+
+/** A record that computes its fingerprint when it is asked for: there may be 100,000 records. */
+class RegisteredKey implements ClientRecord {
+  readonly slot: Slot;
+  readonly file: string;
+  readonly publicKeyBase64: string;
+
+  constructor(slot: Slot, file: string, publicKeyBase64: string) {
+    this.slot = slot;
+    this.file = file;
+    this.publicKeyBase64 = publicKeyBase64;
+  }
+
+  get fingerprint(): string {
+    const key = parsePublicKey(this.publicKeyBase64);
+    return typeof key === "string" ? "" : fingerprintOf(key);
+  }
 }
 
 const FIRST_CAPACITY = 64;
@@ -35,10 +69,13 @@ export class Keyring {
   #secrets: SecretSet;
   /** Handles of the shared keys; 0 in a slot that is free. */
   #keys = new Uint32Array(FIRST_CAPACITY);
+  readonly #records: (ClientRecord | undefined)[] = [];
   /** 1 in a slot whose key was used. */
   #used = new Uint8Array(FIRST_CAPACITY);
   #slotCount = 0;
   #size = 0;
+  /** Keys are still being loaded: no sender is unknown yet. */
+  isLoading = false;
   readonly #freeSlots: Slot[] = [];
   readonly #order = new UseOrder();
 
@@ -71,19 +108,21 @@ export class Keyring {
   /**
    * Registers a public key: derives the shared key, about 0.1 ms.
    *
-   * @param serverPrivateKey where the client still uses another key of the server than the present one
-   * @returns its slot, or `undefined` when it is a point of low order.
+   * @returns its record, or `undefined` when it is a point of low order.
    */
-  addKey(publicKey: PublicKey, serverPrivateKey = this.#serverPrivateKey): Slot | undefined {
+  addKey(publicKey: PublicKey, origin: KeyOrigin = {}): ClientRecord | undefined {
+    const { file = "", serverPrivateKey = this.#serverPrivateKey } = origin;
     const key = this.#box.deriveSharedKey(publicKey, serverPrivateKey);
     if (key === undefined) return undefined;
     const slot = this.#freeSlots.pop() ?? this.#slotCount++;
     if (slot >= this.#keys.length) this.#grow();
+    const record = new RegisteredKey(slot, file, formatKey(publicKey));
     this.#keys[slot] = key;
+    this.#records[slot] = record;
     this.#used[slot] = 0;
     this.#size++;
     this.#order.append(slot);
-    return slot;
+    return record;
   }
 
   /** Keys are registered for this key of the server from now on; those in slots stay. */
@@ -91,15 +130,27 @@ export class Keyring {
     this.#serverPrivateKey = serverPrivateKey;
   }
 
-  /** Forgets the key in a slot; from now on its client is a stranger. */
-  removeKey(slot: Slot): void {
+  /** Forgets a registered key: from now on its sender is unknown. A second time does nothing. */
+  removeKey(record: ClientRecord): void {
+    const { slot } = record;
     const key = this.keyAt(slot);
-    if (key === undefined) return;
+    if (key === undefined || !this.isRegistered(record)) return;
     this.#keys[slot] = 0;
+    this.#records[slot] = undefined;
     this.#size--;
     this.#order.remove(slot);
     this.#freeSlots.push(slot);
     this.#box.forget(key);
+  }
+
+  /** Whether a record is of a key that is registered now. */
+  isRegistered(record: ClientRecord): boolean {
+    return this.#records[record.slot] === record;
+  }
+
+  /** The record of the key in a slot. */
+  recordAt(slot: Slot): ClientRecord | undefined {
+    return this.#records[slot];
   }
 
   /** The shared key in a slot, or `undefined` when none is there. */

@@ -6,12 +6,14 @@
  */
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
+import { setImmediate } from "node:timers";
 import type { StorePaths } from "../config/settings.ts";
 import { formatKey, type PrivateKey } from "../crypto/keys.ts";
 import { MspError } from "../errors.ts";
+import type { NonceMark } from "../crypto/nonce_mark.ts";
+import type { Observer } from "../observer.ts";
 import { lookAt } from "../watch.ts";
-import type { Keyring, Slot } from "./keyring.ts";
-import { inSlices } from "./loading.ts";
+import type { ClientRecord, Keyring } from "./keyring.ts";
 import { previousKeyPath, readPreviousKey, readServerPair, serverKeyPath } from "./server_keys.ts";
 import {
   listClientFiles,
@@ -20,35 +22,33 @@ import {
   type StoreFault,
 } from "./store_reader.ts";
 
-/** What happens while a store is followed. */
-export interface LiveStoreEvents {
-  /** Something in the store cannot be used. */
-  readonly onFault: (fault: StoreFault) => void;
-  /** Keys are being added, until {@link onLoaded}. */
-  readonly onLoading: () => void;
-  readonly onLoaded: () => void;
-  /** The server has these keys now; the first one is the present one. */
-  readonly onServerKeys: (privateKeys: readonly PrivateKey[]) => void;
+/** The parts of a {@link LiveStore}. */
+export interface LiveStoreParts {
+  readonly keyring: Keyring;
+  readonly nonceMark: NonceMark;
+  readonly paths: StorePaths;
+  readonly serverKey: PrivateKey;
+  readonly observer: Pick<Observer, "fault" | "storeLoaded">;
+  readonly nowSeconds?: () => number;
 }
 
-/** A registered key, and its slot for the server's present key. */
-interface Entry {
-  readonly text: string;
-  readonly slot: Slot;
-}
-
+/** The first keys are added at once: about 1,000 are there before the first request. */
+const FIRST_SLICE_MS = 100;
+/** For how long adding keys holds the event loop at a stretch after that. */
+const SLICE_MS = 5;
 /** Up to so many files, each is looked at for changes in place; beyond, the folder is. */
 const MAX_FILES_LOOKED_AT = 500;
 
 /** Follows a key store. */
 export class LiveStore {
   readonly #keyring: Keyring;
+  readonly #nonceMark: NonceMark;
   readonly #paths: StorePaths;
-  readonly #events: LiveStoreEvents;
+  readonly #observer: LiveStoreParts["observer"];
   readonly #nowSeconds: () => number;
-  readonly #entries = new Map<string, Entry>();
-  /** Slots for the server's key before. */
-  readonly #previousSlots = new Map<string, Slot>();
+  readonly #entries = new Map<string, ClientRecord>();
+  /** The same clients, for the server's previous key. */
+  readonly #previousEntries = new Map<string, ClientRecord>();
   #serverKey: PrivateKey;
   #previousKey: PrivateKey | undefined;
   /** When something in the store ends by itself, in Unix seconds. */
@@ -56,17 +56,12 @@ export class LiveStore {
   /** Ends when no keys are being added. */
   #adding: Promise<void> = Promise.resolve();
 
-  constructor(parts: {
-    keyring: Keyring;
-    paths: StorePaths;
-    serverKey: PrivateKey;
-    events: LiveStoreEvents;
-    nowSeconds?: () => number;
-  }) {
+  constructor(parts: LiveStoreParts) {
     this.#keyring = parts.keyring;
+    this.#nonceMark = parts.nonceMark;
     this.#paths = parts.paths;
     this.#serverKey = parts.serverKey;
-    this.#events = parts.events;
+    this.#observer = parts.observer;
     this.#nowSeconds = parts.nowSeconds ?? (() => Math.floor(Date.now() / 1000));
   }
 
@@ -102,7 +97,7 @@ export class LiveStore {
     this.#nextEnd = Infinity;
     await this.#readPreviousKey();
     await this.#readSecrets(true);
-    this.#events.onServerKeys(this.#serverKeys());
+    this.#nonceMark.useServerKeys(this.#serverKeys());
     this.#addNames(await listClientFiles(this.#paths.clientsFolder), false);
   }
 
@@ -121,11 +116,7 @@ export class LiveStore {
         await part();
       } catch (error) {
         if (!(error instanceof MspError)) throw error;
-        const { message } = error;
-        this.#events.onFault({
-          path: this.#paths.clientsFolder,
-          state: `${message}; kept as it was`,
-        });
+        this.#observer.fault("key_store", `${error.message}; kept as it was`);
       }
     }
   }
@@ -155,10 +146,10 @@ export class LiveStore {
       else secrets.add(Buffer.from(line.secret));
     });
     this.#nextEnd = Math.min(this.#nextEnd, nextEnd);
-    faults.forEach(this.#events.onFault);
+    for (const fault of faults) this.#report(fault);
     if (isFirst || faults.length === 0) this.#keyring.replaceSecrets(secrets);
     else {
-      this.#events.onFault({ path: register, state: "the secrets that were known stay valid" });
+      this.#report({ path: register, state: "the secrets that were known stay valid" });
     }
   }
 
@@ -172,23 +163,25 @@ export class LiveStore {
     const isPreviousSame = isSame(previousBefore, this.#previousKey);
     if (!isPreviousSame) this.#dropPrevious();
     if (isSame(privateKey, before)) {
-      if (!isPreviousSame) this.#events.onServerKeys(this.#serverKeys());
+      if (!isPreviousSame) this.#nonceMark.useServerKeys(this.#serverKeys());
     } else {
       this.#serverKey = privateKey;
       const isKept = isSame(before, this.#previousKey);
-      for (const [name, { slot }] of this.#entries) {
-        if (isKept) this.#previousSlots.set(name, slot);
-        else this.#keyring.removeKey(slot);
+      // A rotation that was seen half-way had the same key as present and as previous one.
+      if (isKept) this.#dropPrevious();
+      for (const [name, record] of this.#entries) {
+        if (isKept) this.#previousEntries.set(name, record);
+        else this.#keyring.removeKey(record);
       }
       this.#entries.clear();
       this.#keyring.useServerKey(privateKey);
-      this.#events.onServerKeys(this.#serverKeys());
+      this.#nonceMark.useServerKeys(this.#serverKeys());
     }
   }
 
   #dropPrevious(): void {
-    for (const slot of this.#previousSlots.values()) this.#keyring.removeKey(slot);
-    this.#previousSlots.clear();
+    for (const record of this.#previousEntries.values()) this.#keyring.removeKey(record);
+    this.#previousEntries.clear();
   }
 
   async #followClients(): Promise<void> {
@@ -197,10 +190,10 @@ export class LiveStore {
     for (const name of this.#entries.keys()) {
       if (!present.has(name)) this.#remove(name);
     }
-    for (const [name, slot] of this.#previousSlots) {
+    for (const [name, record] of this.#previousEntries) {
       if (present.has(name)) continue;
-      this.#keyring.removeKey(slot);
-      this.#previousSlots.delete(name);
+      this.#keyring.removeKey(record);
+      this.#previousEntries.delete(name);
     }
     const isSmall = names.length <= MAX_FILES_LOOKED_AT;
     this.#addNames(isSmall ? names : names.filter((name) => !this.#isComplete(name)), true);
@@ -208,27 +201,39 @@ export class LiveStore {
 
   #isComplete(name: string): boolean {
     return this.#entries.has(name) &&
-      (this.#previousKey === undefined || this.#previousSlots.has(name));
+      (this.#previousKey === undefined || this.#previousEntries.has(name));
   }
 
   #remove(name: string): void {
-    const entry = this.#entries.get(name);
-    if (entry !== undefined) this.#keyring.removeKey(entry.slot);
-    this.#entries.delete(name);
-    const previous = this.#previousSlots.get(name);
-    if (previous !== undefined) this.#keyring.removeKey(previous);
-    this.#previousSlots.delete(name);
+    for (const entries of [this.#entries, this.#previousEntries]) {
+      const record = entries.get(name);
+      if (record !== undefined) this.#keyring.removeKey(record);
+      entries.delete(name);
+    }
   }
 
-  #addNames(names: readonly string[], isAnybodyWaiting: boolean): void {
-    this.#events.onLoading();
+  #report({ path, state }: StoreFault): void {
+    this.#observer.fault("key_store", `${path}: ${state}`);
+  }
+
+  /** Adds keys, the first ones now and the others between requests. */
+  #addNames(names: readonly string[], isServing: boolean): void {
+    this.#keyring.isLoading = true;
+    let next = 0;
     this.#adding = new Promise((resolve) => {
-      const onDone = (): void => {
-        this.#events.onLoaded();
+      const slice = (milliseconds: number): void => {
+        const end = performance.now() + milliseconds;
+        while (next < names.length && performance.now() < end) this.#add(names[next++] ?? "");
+        if (next < names.length) {
+          setImmediate(() => slice(SLICE_MS));
+          return;
+        }
+        this.#keyring.isLoading = false;
+        const { secretCount } = this.#keyring;
+        this.#observer.storeLoaded({ keys: this.#entries.size, secrets: secretCount });
         resolve();
       };
-      const step = (index: number): void => this.#add(names[index] ?? "");
-      inSlices(names.length, { step, onDone, isAnybodyWaiting });
+      slice(isServing ? SLICE_MS : FIRST_SLICE_MS);
     });
   }
 
@@ -240,21 +245,21 @@ export class LiveStore {
       const state = known === undefined
         ? publicKey.state
         : publicKey.state.replace(/skipped$/, "the key that was known stays valid");
-      this.#events.onFault({ path, state });
+      this.#report({ path, state });
       return;
     }
-    const text = formatKey(publicKey);
-    if (known?.text !== text) {
+    if (known?.publicKeyBase64 !== formatKey(publicKey)) {
       if (known !== undefined) this.#remove(name);
-      const slot = this.#keyring.addKey(publicKey);
-      if (slot === undefined) {
-        this.#events.onFault({ path, state: "a point of low order, no safe key, skipped" });
+      const record = this.#keyring.addKey(publicKey, { file: name });
+      if (record === undefined) {
+        this.#report({ path, state: "a point of low order, no safe key, skipped" });
         return;
       }
-      this.#entries.set(name, { text, slot });
+      this.#entries.set(name, record);
     }
-    if (this.#previousKey === undefined || this.#previousSlots.has(name)) return;
-    const slot = this.#keyring.addKey(publicKey, this.#previousKey);
-    if (slot !== undefined) this.#previousSlots.set(name, slot);
+    const serverPrivateKey = this.#previousKey;
+    if (serverPrivateKey === undefined || this.#previousEntries.has(name)) return;
+    const record = this.#keyring.addKey(publicKey, { file: name, serverPrivateKey });
+    if (record !== undefined) this.#previousEntries.set(name, record);
   }
 }

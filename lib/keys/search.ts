@@ -35,8 +35,6 @@ export class SenderSearch {
   readonly #others: Search[] = [];
   #isRunning = false;
   #spentMs = 0;
-  /** Keys are still being loaded: nobody is a stranger yet. */
-  isLoading = false;
 
   constructor(keyring: Keyring, budget: WorkBudget) {
     this.#keyring = keyring;
@@ -103,8 +101,8 @@ export class SenderSearch {
   }
 
   #step(search: Search): SearchResult | undefined {
-    const { slotCount } = this.#keyring;
-    if (search.next >= slotCount) return this.isLoading ? undefined : "none";
+    const { slotCount, isLoading } = this.#keyring;
+    if (search.next >= slotCount) return isLoading ? undefined : "none";
     const end = Math.min(slotCount, search.next + KEYS_PER_STEP);
     const slot = this.#keyring.findInSlots(search.sealed, search.next, end);
     search.next = end;

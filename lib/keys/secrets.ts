@@ -1,12 +1,53 @@
 /**
  * @module
- * The registered secrets and digests of secrets, as 128-bit fingerprints in flat arrays (24 bytes each). A fingerprint
- * is SipHash-2-4 under two keys that are fresh in each process: whoever does not know the keys can
- * neither aim at one nor learn from the time of a look-up how much of a secret was right; and the
- * comparison of whole fingerprints takes constant time.
+ * Client secrets: the lines of the register, and the registered secrets in memory.
+ *
+ * A line of the register is either a secret (128 hex digits, as the original writes it) or `sha256:` and
+ * the SHA-256 of those digits; where its time is limited, `until=` and the Unix time in seconds follow.
+ * A secret has 512 random bits: its digest needs neither salt nor slowness (docs/protocol.md §1).
+ *
+ * In memory there are 128-bit fingerprints in flat arrays (24 bytes each): SipHash-2-4 under two keys
+ * that are fresh in each process. Without the keys nobody can aim at a fingerprint or learn from the time
+ * of a look-up how much of a secret was right. Whole fingerprints are compared in constant time.
  */
+import { Buffer } from "node:buffer";
 import type { Box, ShortHashKey } from "../crypto/box.ts";
-import { sha256 } from "../crypto/digest.ts";
+import { DIGEST_BYTES, sha256 } from "../crypto/digest.ts";
+import { parseSecret, type SecretHex } from "../crypto/keys.ts";
+
+/** A line of the register. */
+export type RegisterLine =
+  | { readonly kind: "plain"; readonly secret: SecretHex; readonly until?: undefined }
+  /** `until`: Unix time in seconds from which it is not valid any more. */
+  | { readonly kind: "hashed"; readonly digest: Uint8Array; readonly until?: number };
+
+const HASHED = /^sha256:([0-9a-f]{64})(?:\s+until=(\d{1,12}))?$/i;
+
+/**
+ * What a line of the register says, or `undefined` when it is malformed.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * assert.equal(parseRegisterLine("ab".repeat(64))?.kind, "plain");
+ * assert.equal(parseRegisterLine(`sha256:${"ab".repeat(32)} until=17`)?.until, 17);
+ * assert.equal(parseRegisterLine("sha256:ab"), undefined);
+ * ```
+ */
+export function parseRegisterLine(line: string): RegisterLine | undefined {
+  const trimmed = line.trim();
+  const secret = parseSecret(trimmed);
+  if (secret !== undefined) return { kind: "plain", secret };
+  const [, hex = "", until] = HASHED.exec(trimmed) ?? [];
+  const digest = new Uint8Array(Buffer.from(hex, "hex"));
+  if (digest.length !== DIGEST_BYTES) return undefined;
+  return { kind: "hashed", digest, ...(until === undefined ? {} : { until: Number(until) }) };
+}
+
+/** The line for a secret that does not hold the secret. */
+export function hashedLine(secret: SecretHex): string {
+  return `sha256:${Buffer.from(sha256(secret)).toString("hex")}`;
+}
 
 /** 32-bit words of a fingerprint. */
 const WORDS = 4;

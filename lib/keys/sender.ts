@@ -1,63 +1,61 @@
 /**
  * @module
- * Which registered key opened this? A request does not say who sent it (docs/protocol.md §3), so
- * keys are tried. `check` is the value to try, because it is the shortest; the others must then open
- * under the same key.
+ * Which registered key sealed this? A request does not say who sent it (docs/protocol.md §3), so
+ * keys are tried on one of its values, and the other values must then open under the same key.
  *
- * First come the key that was last used from the same address and those that were used around it
- * (clients behind one address take turns, mostly in the same order), at once. Whoever is not among
- * them is looked for among all keys (search.ts).
+ * The key that was last used from the same address and the keys that were used around it are tried at
+ * once (likely.ts). A sender that is not among them is searched for among all keys (search.ts).
  */
 import type { Box, SharedKey } from "../crypto/box.ts";
 import { keepWithin } from "../limits/bounded_map.ts";
-import type { FailureCounter } from "../limits/failures.ts";
-import type { OpenedRequest, SealedRequest } from "../protocol/v1.ts";
-import type { Keyring, Slot } from "./keyring.ts";
+import { FailureCounter } from "../limits/failures.ts";
+import type { Observer } from "../observer.ts";
+import type { RefusalCode } from "../refusals.ts";
+import type { ClientRecord, Keyring, Slot } from "./keyring.ts";
+import { type AddressMemory, LikelyKeys } from "./likely.ts";
 import type { SenderSearch } from "./search.ts";
 
-/** An address that was accepted within so many seconds is trusted with more of our time. */
+/** An address that was accepted within this time gets more tries, and its searches may wait. */
 const TRUST_SECONDS = 3600;
 /** Keys that are tried at once, about 0.4 µs each, for a request from … */
 const TRIES = {
-  /** … an address that is trusted: as many clients may take turns there in any order. */
+  /** … an address that is trusted: so many clients may take turns there in any order. */
   trusted: 256,
   /** … an address that is trusted but fails a lot: enough where clients take turns in order. */
   failing: 32,
   /** … any other address: the latest, in case one of them has moved. */
   other: 8,
 } as const;
-/** Keys that are collected before they are tried: most are found among the first few. */
-const FIRST_TRIES = 8;
 
-/** What a search found. */
-export interface FoundSlot {
-  readonly slot: Slot;
-  /** The key that was last used from the address when the search began; -1 when none was. */
-  readonly after: Slot;
-}
+/**
+ * Values of a request that were sealed under one key, each on its own. The first is the probe, on
+ * which keys are tried: the shortest is the cheapest.
+ */
+export type SealedValues = readonly [probe: Uint8Array, ...others: Uint8Array[]];
 
-/** A request that authenticated. */
-export interface Sender {
-  readonly slot: Slot;
-  /** Set when it had to be searched for: {@link FoundSlot.after}. */
-  readonly after?: Slot;
+/** A request whose sender is known. */
+export interface Sender<Values extends SealedValues = SealedValues> {
+  readonly client: ClientRecord;
   /** The key for the answer. */
   readonly key: SharedKey;
-  /** Valid until the next search. */
-  readonly opened: OpenedRequest;
+  /** The values; copies when a search was needed. */
+  readonly sealed: Values;
+  /**
+   * The plaintexts in the same order. When no search was needed they are valid until the next
+   * request is opened.
+   */
+  readonly opened: Values;
+  /** Set after a search: the slot that was last used from the address when the search began, or -1. */
+  readonly after?: Slot;
 }
 
-/** What is known of an address from which requests were accepted. */
-interface AddressMemory {
-  lastSlot: Slot;
-  /** The key that was used next after the last likely one, the last time around; -1 when unknown. */
-  expected: Slot;
-  /**
-   * The same after the last one that had to be searched for. Kept apart: who comes out of turn does
-   * not change whose turn it is, unless others follow there.
-   */
-  expectedAfterSearch: Slot;
-  acceptedAtSeconds: number;
+/** Why there is no sender. */
+export type SenderRefusal = Extract<RefusalCode, "unknown_sender" | "search_limit">;
+
+/** Where and when a request arrived. */
+export interface Arrival {
+  readonly address: string;
+  readonly nowSeconds: number;
 }
 
 /** The parts of a finder. */
@@ -65,20 +63,30 @@ export interface SenderFinderParts {
   readonly box: Box;
   readonly keyring: Keyring;
   readonly search: SenderSearch;
-  readonly failures: FailureCounter;
-  /** Addresses that are remembered at most; the one unused for longest goes first. */
+  /** Requests of unknown senders a minute for which an address gets a search. */
+  readonly failuresPerMinute: number;
+  /** Addresses that are remembered at most; the least recently used one goes first. */
   readonly maxAddresses: number;
+  /** For how long an address counts as known, for {@link Observer.newAddress}. */
+  readonly addressTtlSeconds: number;
+  readonly observer: Pick<Observer, "newAddress" | "limitReached">;
 }
 
 /** Finds senders, and remembers which keys an address used. */
 export class SenderFinder {
   readonly #parts: SenderFinderParts;
+  readonly #failures: FailureCounter;
   readonly #addresses = new Map<string, AddressMemory>();
-  readonly #candidates = new Uint32Array(TRIES.trusted);
-  readonly #candidateSlots = new Int32Array(TRIES.trusted);
+  readonly #likely: LikelyKeys;
 
   constructor(parts: SenderFinderParts) {
     this.#parts = parts;
+    this.#likely = new LikelyKeys(parts.box, parts.keyring, TRIES.trusted);
+    this.#failures = new FailureCounter({
+      perMinute: parts.failuresPerMinute,
+      addresses: parts.maxAddresses,
+      onForgotten: () => parts.observer.limitReached("failing_addresses"),
+    });
   }
 
   /** How many addresses are remembered. */
@@ -86,169 +94,98 @@ export class SenderFinder {
     return this.#addresses.size;
   }
 
-  /**
-   * The sender of a request, if it is one of those that are likely from this address. "tampered"
-   * when `check` is by one of them but another value is not, so that no search can help.
-   */
-  findLikely(
-    request: SealedRequest,
-    address: string,
-    nowSeconds: number,
-  ): Sender | "tampered" | undefined {
-    const memory = this.#addresses.get(address);
+  /** The sender of a request; a promise only when it is not one of those that are likely. */
+  find<Values extends SealedValues>(
+    values: Values,
+    arrival: Arrival,
+  ): Sender<Values> | SenderRefusal | Promise<Sender<Values> | SenderRefusal> {
+    const memory = this.#addresses.get(arrival.address);
     if (memory !== undefined) {
-      const sender = this.#open(memory.lastSlot, request);
+      const sender = this.#open(memory.lastSlot, values);
       if (sender !== undefined) return sender;
     }
-    const slot = this.#tryLikely(
-      request.check,
-      this.#likelyCount(address, memory, nowSeconds),
-      memory,
-    );
-    return slot < 0 ? undefined : this.#open(slot, request) ?? "tampered";
+    const slot = this.#likely.find(values[0], this.#likelyCount(arrival, memory), memory);
+    if (slot < 0) return this.#search(copyOf(values), arrival);
+    // When another value is not by the sender of the probe, no search can help.
+    return this.#open(slot, values) ?? this.#refuseUnknown(arrival);
   }
 
-  /**
-   * Looks for the sender among all keys.
-   *
-   * @param check the request's value, which must not change in the meantime
-   * @returns what {@link SenderFinder.open} takes, "none" for a stranger, or "busy" when the address
-   * or all strangers together have used up their share of our time.
-   */
-  async search(
-    check: Uint8Array,
-    address: string,
-    nowSeconds: number,
-  ): Promise<FoundSlot | "none" | "busy"> {
-    const { search, failures } = this.#parts;
-    if (failures.isOverLimit(address, nowSeconds)) return "busy";
-    const memory = this.#addresses.get(address);
-    // Others go on while this one is searched for, but its turn is now.
-    const after = memory?.lastSlot ?? -1;
-    const result = await search.find(check, this.#isTrusted(memory, nowSeconds));
-    return typeof result === "string" ? result : { slot: result, after };
-  }
-
-  /** Counts a request that was found to be by nobody, or was tampered with, against its address. */
-  noteFailure(address: string, nowSeconds: number): void {
-    this.#parts.failures.add(address, nowSeconds);
-  }
-
-  /** Opens a request under the key that a search found; `undefined` when any value does not open. */
-  open(found: FoundSlot, request: SealedRequest): Sender | undefined {
-    const sender = this.#open(found.slot, request);
-    return sender && { ...sender, after: found.after };
-  }
-
-  #open(slot: Slot, request: SealedRequest): Sender | undefined {
-    const { box, keyring } = this.#parts;
-    const key = keyring.keyAt(slot);
-    if (key === undefined) return undefined;
-    const [check, id, ts, entry] =
-      box.openAll(key, [request.check, request.id, request.ts, request.entry]) ?? [];
-    if (check === undefined || id === undefined || ts === undefined || entry === undefined) {
-      return undefined;
-    }
-    return { slot, key, opened: { id, check, ts, entry } };
-  }
-
-  /** Notes that the request of a sender was accepted, which came from this address. */
-  remember(address: string, { slot, after }: Sender, nowSeconds: number): void {
-    const { keyring, maxAddresses } = this.#parts;
-    // Who was never heard from before has no place in the turns yet.
+  /** Notes that the request of a sender was accepted. */
+  accepted({ client, after }: Sender, { address, nowSeconds }: Arrival): void {
+    const { keyring, addressTtlSeconds, observer } = this.#parts;
+    const { slot } = client;
+    // A key that was never used has no position in the order yet.
     const expected = keyring.wasUsed(slot) ? keyring.order.newerThan(slot) : -1;
     keyring.touch(slot, after);
     const memory = this.#addresses.get(address);
     if (memory === undefined) {
-      this.#addresses.set(address, {
-        lastSlot: slot,
-        expected,
-        expectedAfterSearch: expected,
-        acceptedAtSeconds: nowSeconds,
-      });
-      keepWithin(this.#addresses, maxAddresses);
+      this.#remember(address, slot, expected, nowSeconds);
+      observer.newAddress(address);
       return;
     }
     memory.lastSlot = slot;
-    const place = after === undefined ? "expected" : "expectedAfterSearch";
-    if (expected >= 0) memory[place] = expected;
-    if (memory.acceptedAtSeconds === nowSeconds) return;
+    const position = after === undefined ? "expected" : "expectedAfterSearch";
+    if (expected >= 0) memory[position] = expected;
+    const before = memory.acceptedAtSeconds;
+    if (before === nowSeconds) return;
     memory.acceptedAtSeconds = nowSeconds;
     this.#addresses.delete(address);
     this.#addresses.set(address, memory);
+    if (nowSeconds - before > addressTtlSeconds) observer.newAddress(address);
+  }
+
+  #remember(address: string, lastSlot: Slot, expected: Slot, acceptedAtSeconds: number): void {
+    const memory = { lastSlot, expected, expectedAfterSearch: expected, acceptedAtSeconds };
+    this.#addresses.set(address, memory);
+    const forgotten = keepWithin(this.#addresses, this.#parts.maxAddresses);
+    if (this.#isTrusted(forgotten, acceptedAtSeconds)) {
+      this.#parts.observer.limitReached("sender_addresses");
+    }
+  }
+
+  /** @param values must not change until the end of the search */
+  async #search<Values extends SealedValues>(
+    values: Values,
+    arrival: Arrival,
+  ): Promise<Sender<Values> | SenderRefusal> {
+    const { address, nowSeconds } = arrival;
+    if (this.#failures.isOverLimit(address, nowSeconds)) return "search_limit";
+    const memory = this.#addresses.get(address);
+    // Requests of others are answered meanwhile, but the position of this one is decided now.
+    const after = memory?.lastSlot ?? -1;
+    const isTrusted = this.#isTrusted(memory, nowSeconds);
+    const found = await this.#parts.search.find(values[0], isTrusted);
+    if (found === "busy") return "search_limit";
+    const sender = found === "none" ? undefined : this.#open(found, values);
+    if (sender === undefined) return this.#refuseUnknown(arrival);
+    return { ...sender, opened: copyOf(sender.opened), after };
+  }
+
+  #refuseUnknown({ address, nowSeconds }: Arrival): "unknown_sender" {
+    this.#failures.add(address, nowSeconds);
+    return "unknown_sender";
+  }
+
+  #open<Values extends SealedValues>(slot: Slot, sealed: Values): Sender<Values> | undefined {
+    const { box, keyring } = this.#parts;
+    const key = keyring.keyAt(slot);
+    const client = keyring.recordAt(slot);
+    if (key === undefined || client === undefined) return undefined;
+    // openAll gives as many plaintexts as it gets values.
+    const opened = box.openAll(key, sealed) as Values | undefined;
+    return opened && { client, key, sealed, opened };
   }
 
   #isTrusted(memory: AddressMemory | undefined, nowSeconds: number): boolean {
     return memory !== undefined && Math.abs(nowSeconds - memory.acceptedAtSeconds) <= TRUST_SECONDS;
   }
 
-  #likelyCount(address: string, memory: AddressMemory | undefined, nowSeconds: number): number {
+  #likelyCount({ address, nowSeconds }: Arrival, memory: AddressMemory | undefined): number {
     if (!this.#isTrusted(memory, nowSeconds)) return TRIES.other;
-    return this.#parts.failures.isOverLimit(address, nowSeconds) ? TRIES.failing : TRIES.trusted;
-  }
-
-  /** Tries the keys around the expected one and the latest ones, a few of each first. */
-  #tryLikely(check: Uint8Array, count: number, memory: AddressMemory | undefined): number {
-    const walk = new LikelyWalk(this.#parts.keyring, memory);
-    for (let tried = 0; tried < count;) {
-      const limit = tried === 0 ? Math.min(FIRST_TRIES, count) : count - tried;
-      const found = walk.take(limit, this.#candidateSlots);
-      if (found === 0) return -1;
-      for (let i = 0; i < found; i++) {
-        this.#candidates[i] = this.#parts.keyring.keyAt(this.#candidateSlots[i] ?? -1) ?? 0;
-      }
-      const index = this.#parts.box.findKey(this.#candidates.subarray(0, found), check);
-      if (index >= 0) return this.#candidateSlots[index] ?? -1;
-      tried += found;
-    }
-    return -1;
+    return this.#failures.isOverLimit(address, nowSeconds) ? TRIES.failing : TRIES.trusted;
   }
 }
 
-/**
- * The slots that are likely, likeliest first: by turns one on the newer and one on the older side of
- * each expected one, and one of the latest.
- */
-class LikelyWalk {
-  readonly #order: Keyring["order"];
-  /** Where each part of the walk goes on; -1 at its end. */
-  readonly #newer: [Slot, Slot];
-  readonly #older: [Slot, Slot, Slot];
-
-  constructor(keyring: Keyring, memory: AddressMemory | undefined) {
-    const { order } = keyring;
-    const usable = (slot: Slot): Slot => keyring.keyAt(slot) === undefined ? -1 : slot;
-    const expected = usable(memory?.expected ?? -1);
-    const afterSearch = usable(memory?.expectedAfterSearch ?? -1);
-    this.#order = order;
-    this.#newer = [expected, afterSearch];
-    this.#older = [order.olderThan(expected), order.newest, order.olderThan(afterSearch)];
-  }
-
-  /** Writes the next slots, at most `limit`. @returns how many there were. */
-  take(limit: number, slots: Int32Array): number {
-    let count = 0;
-    for (let before = -1; count > before;) {
-      before = count;
-      for (let i = 0; i < this.#newer.length && count < limit; i++) {
-        const slot = this.#newer[i] ?? -1;
-        if (slot < 0) continue;
-        slots[count++] = slot;
-        this.#newer[i] = this.#order.newerThan(slot);
-      }
-      for (let i = 0; i < this.#older.length && count < limit; i++) {
-        const slot = this.#older[i] ?? -1;
-        if (slot < 0) continue;
-        slots[count++] = slot;
-        this.#older[i] = this.#order.olderThan(slot);
-      }
-    }
-    return count;
-  }
-}
-
-/** A copy of a request, for use after its turn of the event loop. */
-export function copyRequest(request: SealedRequest): SealedRequest {
-  const { id, check, ts, entry } = request;
-  return { id: id.slice(), check: check.slice(), ts: ts.slice(), entry: entry.slice() };
+function copyOf<Values extends SealedValues>(values: Values): Values {
+  return values.map((each) => each.slice()) as readonly Uint8Array[] as Values;
 }

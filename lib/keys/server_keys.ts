@@ -23,7 +23,7 @@ import {
 import { generateKeyPair, publicKeyOf } from "../crypto/nacl.ts";
 import { KeyFileError, reasonOf } from "../errors.ts";
 import { exists, removeIfThere, replaceFile, withLock } from "../files.ts";
-import { guardStore } from "./store_guard.ts";
+import { guardStore } from "./store.ts";
 import type { StoreFault } from "./store_reader.ts";
 
 /** A key of the server that was replaced. */

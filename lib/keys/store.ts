@@ -12,10 +12,16 @@ import type { StorePaths } from "../config/settings.ts";
 import { fingerprintOf } from "../crypto/digest.ts";
 import { PRIVATE_MODE, PUBLIC_MODE } from "../crypto/key_file.ts";
 import { formatKey, generateSecret, type PublicKey, type SecretHex } from "../crypto/keys.ts";
-import { reasonOf, StoreError } from "../errors.ts";
-import { createFile, ensureFolder, exists, removeIfThere, replaceFile } from "../files.ts";
-import { hashedLine, parseRegisterLine } from "./register.ts";
-import { changeStore } from "./store_guard.ts";
+import { MspError, reasonOf, StoreError } from "../errors.ts";
+import {
+  createFile,
+  ensureFolder,
+  exists,
+  removeIfThere,
+  replaceFile,
+  withLock,
+} from "../files.ts";
+import { hashedLine, parseRegisterLine } from "./secrets.ts";
 import { clientNumber, listClientFiles, readClientKey, readRegister } from "./store_reader.ts";
 
 const FOLDER_MODE = 0o700;
@@ -218,4 +224,29 @@ export async function purgeClients(paths: StorePaths): Promise<number> {
 
 function nextNumber(names: readonly string[]): number {
   return names.reduce((highest, name) => Math.max(highest, clientNumber(name) ?? 0), 0) + 1;
+}
+
+/**
+ * Runs a change of the clients under the lock of their folder.
+ *
+ * @throws {StoreError} when the file system refuses, or another command holds the lock.
+ */
+async function changeStore<T>(paths: StorePaths, action: () => Promise<T>): Promise<T> {
+  return await guardStore(paths.clientsFolder, () => withLock(paths.clientsFolder, action));
+}
+
+/**
+ * Tells which store an error of the file system is about.
+ *
+ * @throws {StoreError} for any error that is not ours.
+ */
+export async function guardStore<T>(folder: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (error instanceof MspError) throw error;
+    throw new StoreError(`Cannot use the key store in ${folder}: ${reasonOf(error)}`, {
+      cause: error,
+    });
+  }
 }

@@ -6,7 +6,7 @@
  */
 import { parsePublicKey, type PublicKey } from "../crypto/keys.ts";
 import { reasonOf, StoreError } from "../errors.ts";
-import { parseRegisterLine, type RegisterLine } from "./register.ts";
+import { parseRegisterLine, type RegisterLine } from "./secrets.ts";
 
 /** A file or line that was passed over, and why. */
 export interface StoreFault {

@@ -3,7 +3,7 @@
  * jumps. Nothing that was acknowledged is lost, nothing is half written, the next command works.
  */
 import assert from "node:assert/strict";
-import { hashedLine, parseRegisterLine } from "../../lib/keys/register.ts";
+import { hashedLine, parseRegisterLine } from "../../lib/keys/secrets.ts";
 import { formatKey, type SecretHex } from "../../lib/crypto/keys.ts";
 import { generateKeyPair } from "../../lib/crypto/nacl.ts";
 import { isFile, mayMount, testIf } from "../conditions.ts";
@@ -182,7 +182,7 @@ testIf(
     for (let i = 0; i < 200; i++) {
       assert.match(String(await callServer(server.url, client, "time_test")), /^It is/);
     }
-    await server.waitForLog(/Cannot write replay\.journal: No space left on device/);
+    await server.waitForLog(/Cannot write log\/replay\.journal: No space left on device/);
     await Deno.remove(folder.join("sec/filler"));
     await registerClient(folder, "later");
   },

@@ -9,7 +9,7 @@ import { modulesFrom } from "../../lib/config/modules.ts";
 import { settingsFrom } from "../../lib/config/settings.ts";
 import { parsePrivateKey, parsePublicKey, parseSecret } from "../../lib/crypto/keys.ts";
 import { MspError } from "../../lib/errors.ts";
-import { parseRegisterLine } from "../../lib/keys/register.ts";
+import { parseRegisterLine } from "../../lib/keys/secrets.ts";
 import { HOSTILE_TEXTS } from "../hostile.ts";
 
 const RUNS = { numRuns: 5000 };

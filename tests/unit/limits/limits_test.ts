@@ -1,26 +1,6 @@
 import assert from "node:assert/strict";
-import { AddressBook } from "../../../lib/limits/addresses.ts";
 import { BodyReader } from "../../../lib/limits/body.ts";
 import { LineLimit } from "../../../lib/limits/line_limit.ts";
-
-Deno.test("AddressBook.see() tells new addresses from remembered ones", () => {
-  const book = new AddressBook({ ttlSeconds: 300, capacity: 1000 });
-  assert.equal(book.see("192.0.2.1", 1000), true);
-  assert.equal(book.see("192.0.2.1", 1000), false);
-  assert.equal(book.see("192.0.2.1", 1300), false, "300 s after the last request");
-  assert.equal(book.see("192.0.2.1", 1601), true, "301 s after the last request");
-  assert.equal(book.see("2001:db8::1", 1601), true);
-});
-
-Deno.test("AddressBook.see() keeps a bounded number of addresses, the recently used ones", () => {
-  const book = new AddressBook({ ttlSeconds: 300, capacity: 2 });
-  book.see("a", 1);
-  book.see("b", 2);
-  book.see("a", 3);
-  book.see("c", 4);
-  assert.equal(book.see("a", 5), false);
-  assert.equal(book.see("b", 5), true, "unused for longest, it went");
-});
 
 Deno.test("LineLimit.allows() lets 20 lines through and counts the others", () => {
   const counts: number[] = [];
