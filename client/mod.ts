@@ -19,6 +19,6 @@ export {
 } from "./connection.ts";
 export type { Clock } from "./deadline.ts";
 export { CallError, type CallErrorCode, type CallErrorDetail, type Executed } from "./errors.ts";
-export type { Profile } from "./profile.ts";
+export { type Profile, ProfileError, type ProfileStore } from "./profile.ts";
 export type { BatchCall, CallOutcome, Params } from "./rpc.ts";
 export type { Fetch } from "./transport.ts";

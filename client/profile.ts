@@ -4,6 +4,7 @@
  * browser.ts.
  */
 import { type Bytes, fromBase64 } from "./bytes.ts";
+import { endpointOf } from "./url.ts";
 
 /** How to reach a server, and as whom. */
 export interface Profile {
@@ -40,28 +41,73 @@ export function useProfile(profile: Profile): UsableProfile {
   };
 }
 
-/**
- * The endpoint of a server: its address with `/v2` at the end, which may be left out.
- *
- * @throws {TypeError} when it is not the address of a server
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * assert.equal(endpointOf("https://home.example").href, "https://home.example/v2");
- * assert.equal(endpointOf("https://home.example/msp/v2/").href, "https://home.example/msp/v2/");
- * ```
- */
-export function endpointOf(text: string): URL {
-  const url = URL.parse(text);
-  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== "" || url.hash !== "") {
-    throw new TypeError("Cannot use profile: url, expected one such as https://home.example/v2");
-  }
-  if (!/\/v2\/?$/.test(url.pathname)) url.pathname = url.pathname.replace(/\/*$/, "/v2");
-  return url;
-}
-
 function keyOf(text: unknown, member: "serverKey" | "privateKey"): Bytes {
   const key = typeof text === "string" ? fromBase64(text.trim()) : undefined;
   if (key?.length === KEY_BYTES) return key;
   throw new TypeError(`Cannot use profile: ${member}, expected a key of 44 base64 characters`);
+}
+
+/** A place where profiles are kept, by name. */
+export interface ProfileStore {
+  /**
+   * @throws {ProfileError} when it is not there or cannot be used
+   */
+  load(name: string): Promise<Profile>;
+  /**
+   * Keeps a profile, and reads it back before it says so.
+   *
+   * @param options `replace`: an existing profile of this name is replaced, and refused without
+   * @throws {ProfileError} when it was not kept; what was there is untouched then
+   */
+  save(name: string, profile: Profile, options?: { readonly replace?: boolean }): Promise<void>;
+  /** The names, sorted. */
+  list(): Promise<string[]>;
+  /** Removes a profile; that it is not there is fine. */
+  remove(name: string): Promise<void>;
+}
+
+/** A profile cannot be read or kept. */
+export class ProfileError extends Error {
+  override readonly name = "ProfileError";
+  /** What can be done about it. */
+  readonly hint: string | undefined;
+
+  constructor(message: string, detail: { readonly hint?: string; readonly cause?: unknown } = {}) {
+    super(message, { cause: detail.cause });
+    this.hint = detail.hint;
+  }
+}
+
+/**
+ * A name that can be the name of a file on every system.
+ *
+ * @throws {ProfileError} when it is not
+ */
+export function checkName(name: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) return name;
+  throw new ProfileError(
+    `Cannot use profile ${
+      JSON.stringify(name)
+    }: expected a name of letters, digits, ".", "_" and "-"`,
+  );
+}
+
+/**
+ * A profile from what was kept: all members as they should be, and no others.
+ *
+ * @throws {TypeError} naming the member that is malformed
+ */
+export function profileFrom(value: unknown): Profile {
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError("Cannot use profile: no object");
+  }
+  const { url, serverKey, privateKey, name } = value as Partial<Record<keyof Profile, unknown>>;
+  const profile = {
+    url: String(url),
+    serverKey: String(serverKey),
+    privateKey: String(privateKey),
+    ...typeof name === "string" ? { name } : {},
+  };
+  useProfile(profile);
+  return profile;
 }

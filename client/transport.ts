@@ -5,6 +5,7 @@
 import { type Bytes, concat } from "./bytes.ts";
 import { TimeIsOver } from "./deadline.ts";
 import { CallError, type CallErrorCode } from "./errors.ts";
+import { parseUrl } from "./url.ts";
 
 /** Redirects to other paths of the same server that are followed for one request. */
 const MAX_REDIRECTS = 3;
@@ -116,18 +117,20 @@ export class Transport {
 /** Where to post again: 307 and 308 keep method and body (RFC 9110 §15.4). Only on the same server. */
 function redirectTarget(response: Response, from: URL): URL | undefined {
   if (response.status !== 307 && response.status !== 308) return undefined;
-  const target = URL.parse(response.headers.get("location") ?? "", from);
-  return target !== null && target.origin === from.origin ? target : undefined;
+  const target = parseUrl(response.headers.get("location") ?? "", from);
+  return target !== undefined && target.origin === from.origin ? target : undefined;
 }
 
 function describeStatus(response: Response, url: URL): TransportError {
   const { status } = response;
   // 502 to 504 are by a proxy that does not reach the server.
   const code = status >= 502 && status <= 504 ? "unreachable" : "protocol";
-  const target = URL.parse(response.headers.get("location") ?? "", url);
+  const target = parseUrl(response.headers.get("location") ?? "", url);
   const isRedirect = response.type === "opaqueredirect" || (status >= 300 && status < 400);
   const where = isRedirect
-    ? `it redirects to ${target === null ? "another address" : target.origin + target.pathname}`
+    ? `it redirects to ${
+      target === undefined ? "another address" : target.origin + target.pathname
+    }`
     : `status ${status}, expected 200`;
   return new TransportError(code, `Cannot use ${url.origin}${url.pathname}: ${where}`, true);
 }

@@ -9,6 +9,7 @@ import { CallError } from "./errors.ts";
 import { decodeUtf8 } from "./messages.ts";
 import { type Box, BOX_NONCE_BYTES, boxOf } from "./nacl_box.ts";
 import { type Fetch, toCallError, Transport } from "./transport.ts";
+import { parseUrl } from "./url.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
@@ -49,8 +50,8 @@ export interface V1Call {
 export async function callV1(call: V1Call): Promise<string> {
   const { timeoutMs = DEFAULT_TIMEOUT_MS, signal, clock = PLATFORM_CLOCK } = call;
   const box = boxFrom(call.keys);
-  const url = URL.parse(call.url);
-  if (url === null) {
+  const url = parseUrl(call.url);
+  if (url === undefined) {
     throw new TypeError("Cannot call: url, expected one such as https://home.example/v1");
   }
   const transport = new Transport({

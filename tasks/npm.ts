@@ -1,0 +1,56 @@
+/**
+ * @module
+ * `deno task npm`: builds the package `mini-share-point` of client/ into dist/npm: plain JavaScript with
+ * types, ready for `npm publish`, and its tarball.
+ */
+import { VERSION } from "../lib/version.ts";
+
+const TYPESCRIPT = "typescript@7.0.2";
+const ROOT = new URL("../", import.meta.url);
+const OUTPUT = new URL("dist/npm/", ROOT);
+/** Name of each import of the package, and the file behind it. */
+const ENTRIES = { ".": "mod", "./file": "file", "./browser": "browser", "./v1": "v1" };
+const DEPENDENCIES = ["@noble/ciphers", "@noble/curves", "@noble/hashes"];
+
+async function run(...line: string[]): Promise<void> {
+  const [command = "", ...args] = line;
+  const { success } = await new Deno.Command(command, { args, cwd: ROOT }).spawn().status;
+  if (!success) throw new Error(`${command} failed`);
+}
+
+function manifest(imports: Readonly<Record<string, string>>, license: string): object {
+  const exports = Object.entries(ENTRIES).map(([name, file]) => [
+    name,
+    { types: `./${file}.d.ts`, default: `./${file}.js` },
+  ]);
+  const dependencies = DEPENDENCIES.map((name) => [name, imports[name]?.split("@").at(-1)]);
+  return {
+    name: "mini-share-point",
+    version: VERSION,
+    description: "Calls functions of a Mini Share Point server, end-to-end encrypted",
+    license,
+    type: "module",
+    sideEffects: false,
+    engines: { node: ">=20.19" },
+    exports: Object.fromEntries(exports),
+    dependencies: Object.fromEntries(dependencies),
+  };
+}
+
+if (import.meta.main) {
+  const { imports, license } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  await Deno.remove(OUTPUT, { recursive: true }).catch(() => {});
+  await Deno.mkdir(OUTPUT, { recursive: true });
+  const files = Object.values(ENTRIES).map((file) => `client/${file}.ts`);
+  // The types were checked by `deno check`, which knows the dependencies.
+  const flags = "--ignoreConfig --noCheck --declaration --rewriteRelativeImportExtensions " +
+    "--target es2022 --module esnext --moduleResolution bundler --rootDir client --outDir dist/npm";
+  await run("npx", "-y", "-p", TYPESCRIPT, "tsc", ...flags.split(" "), ...files);
+  await Deno.writeTextFile(
+    new URL("package.json", OUTPUT),
+    `${JSON.stringify(manifest(imports, license), null, 2)}\n`,
+  );
+  await Deno.copyFile(new URL("client/README.md", ROOT), new URL("README.md", OUTPUT));
+  await Deno.copyFile(new URL("LICENSE", ROOT), new URL("LICENSE", OUTPUT));
+  await run("npm", "pack", "--silent", "--pack-destination", "dist", OUTPUT.pathname);
+}

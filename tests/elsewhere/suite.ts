@@ -1,0 +1,9 @@
+/**
+ * @module
+ * The client's tests for other platforms: what does not need files or a process.
+ */
+import { runAll } from "./collect.ts";
+import "../unit/client/connection_test.ts";
+
+/** What came of them. */
+export const outcome = await runAll();
