@@ -59,6 +59,7 @@ interface KeptProfile {
  * The profiles of this page's origin.
  *
  * @param database its name
+ * @throws {ProfileError} from each method, when a profile cannot be read or kept
  */
 export function browserProfiles(database = "mini-share-point"): ProfileStore {
   const load: ProfileStore["load"] = async (name) => {

@@ -37,6 +37,16 @@ function manifest(imports: Readonly<Record<string, string>>, license: string): o
   };
 }
 
+/** The compiler rewrites endings in JavaScript only; not every reader of types forgives `.ts`. */
+async function rewriteTypes(): Promise<void> {
+  for await (const { name } of Deno.readDir(OUTPUT)) {
+    if (!name.endsWith(".d.ts")) continue;
+    const path = new URL(name, OUTPUT);
+    const text = await Deno.readTextFile(path);
+    await Deno.writeTextFile(path, text.replace(/(from "\.\/\w+)\.ts"/g, '$1.js"'));
+  }
+}
+
 if (import.meta.main) {
   const { imports, license } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
   await Deno.remove(OUTPUT, { recursive: true }).catch(() => {});
@@ -46,6 +56,7 @@ if (import.meta.main) {
   const flags = "--ignoreConfig --noCheck --declaration --rewriteRelativeImportExtensions " +
     "--target es2022 --module esnext --moduleResolution bundler --rootDir client --outDir dist/npm";
   await run("npx", "-y", "-p", TYPESCRIPT, "tsc", ...flags.split(" "), ...files);
+  await rewriteTypes();
   await Deno.writeTextFile(
     new URL("package.json", OUTPUT),
     `${JSON.stringify(manifest(imports, license), null, 2)}\n`,

@@ -58,7 +58,8 @@ interface Source {
 async function readSources(): Promise<Source[]> {
   const paths = ["main.ts", "host.ts"];
   for (const folder of ["cli", "client", "lib"]) paths.push(...await listFiles(folder));
-  const sources = await Promise.all(paths.map(async (path) => {
+  const files = paths.filter((path) => path.endsWith(".ts"));
+  const sources = await Promise.all(files.map(async (path) => {
     const text = await Deno.readTextFile(join(ROOT, path));
     const imports = [...text.matchAll(/^(?:import|export)\b[^;]*?from "([^"]+)"/gms)]
       .map(([, specifier = ""]) =>
