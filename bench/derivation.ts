@@ -5,7 +5,12 @@
  */
 import { Box } from "../lib/crypto/box.ts";
 import { readPrivateKey } from "../lib/crypto/key_file.ts";
-import { encodeResponse, encodeResult, RequestParser, VALUE_NAMES } from "../lib/protocol/v1.ts";
+import {
+  encodeResponse,
+  encodeResult,
+  RequestParser,
+  VALUE_NAMES,
+} from "../lib/protocol/v1_messages.ts";
 import { listClientFiles, readClientKey } from "../lib/keys/store_reader.ts";
 
 const [home = "."] = Deno.args;
@@ -28,7 +33,7 @@ const server = Deno.serve(
       const opens = VALUE_NAMES.every((name) => {
         const key = box.deriveSharedKey(publicKey, serverKey);
         if (key === undefined) return false;
-        const opened = box.open(key, parsed.request[name]);
+        const opened = box.open(key, parsed.message[name]);
         box.forget(key);
         return opened !== undefined;
       });

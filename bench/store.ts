@@ -12,7 +12,7 @@ import {
   type SecretHex,
 } from "../lib/crypto/keys.ts";
 import { generateKeyPair } from "../lib/crypto/nacl.ts";
-import { encodeRequest } from "../lib/protocol/v1.ts";
+import { encodeRequest } from "../lib/protocol/v1_messages.ts";
 
 /** A key store and what its clients hold. */
 export interface BenchStore {

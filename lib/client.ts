@@ -5,7 +5,7 @@
 import type { PrivateKey, PublicKey, SecretHex } from "./crypto/keys.ts";
 import { ClientBox } from "./crypto/nacl.ts";
 import { CallError, reasonOf } from "./errors.ts";
-import { encodeRequest, parseResponse } from "./protocol/v1.ts";
+import { encodeRequest, parseResponse } from "./protocol/v1_messages.ts";
 
 /** What a client holds. */
 export interface ClientKeys {

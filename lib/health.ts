@@ -4,8 +4,7 @@
  */
 import type { Settings } from "./config/settings.ts";
 import { CallError } from "./errors.ts";
-import { ENDPOINT_PATH } from "./http/endpoint.ts";
-import { bracketed } from "./http/host_name.ts";
+import { bracketed } from "./http/listener.ts";
 
 const TIMEOUT_MS = 5000;
 
@@ -18,15 +17,17 @@ const TIMEOUT_MS = 5000;
  */
 export async function checkHealth(settings: Settings): Promise<string> {
   const { admin, listen: { host, port, socket, tls } } = settings;
-  if (admin !== undefined && admin.port !== 0) {
-    return await checkUrl(`http://${bracketed(localHost(admin.host))}:${admin.port}/healthz`);
+  if (admin !== undefined && admin.listen.port !== 0) {
+    return await checkUrl(
+      `http://${bracketed(localHost(admin.listen.host))}:${admin.listen.port}/healthz`,
+    );
   }
   if (socket !== undefined) {
     using client = Deno.createHttpClient({ proxy: { transport: "unix", path: socket.path } });
-    return await ask(`http://localhost${ENDPOINT_PATH}`, `the socket ${socket.path}`, client);
+    return await ask(`http://localhost/v1`, `the socket ${socket.path}`, client);
   }
   const address = `${bracketed(localHost(host))}:${port}`;
-  if (tls === undefined) return await checkUrl(`http://${address}${ENDPOINT_PATH}`);
+  if (tls === undefined) return await checkUrl(`http://${address}/v1`);
   try {
     (await Deno.connect({ hostname: localHost(host), port })).close();
     return `${address} accepts connections`;

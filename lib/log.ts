@@ -46,6 +46,8 @@ export interface LogSettings {
   readonly format?: "text" | "json";
 }
 
+export type { Logger };
+
 /** The logger of a subject, such as `server`. Silent until {@link openLog}. */
 export function logger(category: string): Logger {
   return getLogger([ROOT, category]);

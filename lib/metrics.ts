@@ -1,33 +1,35 @@
 /**
  * @module
- * What can be counted of a running server, in Prometheus' text format (`prom-client`). No label says who a
- * client is: reasons, names of functions from modules.ini, and nothing else.
+ * The observer that counts, in Prometheus' text format (`prom-client`). No label says who a client is:
+ * codes of refusals, names of functions from modules.ini, and nothing else.
  */
 import type { Counter, Histogram, Registry } from "prom-client";
-import type { FunctionState } from "./functions/function.ts";
+import type {
+  Answered,
+  Called,
+  FaultyPart,
+  Observer,
+  ReachedLimit,
+  Refused,
+  Reloaded,
+} from "./observer.ts";
+import type { ClaimsFill } from "./replay/claims.ts";
 import { VERSION } from "./version.ts";
-import type { CallRefusal } from "./http/answer.ts";
 
-/** What is read when somebody asks. */
+/** Values that are read when somebody asks for the metrics. */
 export interface MetricSources {
   readonly requestsInFlight: () => number;
   readonly registeredClients: () => number;
   readonly registeredSecrets: () => number;
-  /** Milliseconds of looking for senders among all keys. */
+  /** Milliseconds of searching all keys for senders. */
   readonly searchMs: () => number;
-  /** Places of the replay guard. */
-  readonly replay: () => Readonly<Record<"window" | "entries", { used: number; capacity: number }>>;
+  readonly claims: () => ClaimsFill;
   readonly functions: () => readonly {
     readonly functionName: string;
-    readonly state: FunctionState;
+    readonly state: "loading" | "ready" | "broken";
     readonly queueLength: number;
   }[];
-  /** Processes of functions that ended by themselves. */
-  readonly processEnds: () => number;
 }
-
-/** What changes while the server runs. */
-export type Reloaded = "key_store" | "modules" | "certificate";
 
 /** Upper bounds of the buckets, in seconds. */
 const BUCKETS = [
@@ -50,47 +52,48 @@ const BUCKETS = [
 
 type Library = typeof import("prom-client");
 
-/** The metrics of a server. */
-export class Metrics {
+/** Counts what happens. */
+export class Metrics implements Observer {
+  readonly #prom: Library;
   readonly #registry: Registry;
-  readonly #requests: Counter<"outcome" | "reason">;
+  readonly #requests: Counter<"protocol" | "outcome" | "reason">;
   readonly #durations: Histogram<"outcome">;
   readonly #calls: Counter<"function" | "outcome">;
   readonly #reloads: Counter<"what">;
-  readonly #prom: Library;
+  readonly #limits: Counter<"limit">;
+  readonly #faults: Counter<"part">;
+  readonly #exits: Counter;
 
   private constructor(prom: Library) {
     const registry = new prom.Registry();
-    const registers = [registry];
+    const counter = <T extends string>(name: string, help: string, labelNames: T[]): Counter<T> =>
+      new prom.Counter({ name, help, labelNames, registers: [registry] });
     this.#prom = prom;
     this.#registry = registry;
-    this.#requests = new prom.Counter({
-      name: "msp_requests_total",
-      help:
-        "Requests to the endpoint by outcome; the reason of a refusal stands here and in the log only.",
-      labelNames: ["outcome", "reason"],
-      registers,
-    });
+    this.#requests = counter(
+      "msp_requests_total",
+      "Requests by protocol and outcome; only this and the log have the reason of a refusal.",
+      ["protocol", "outcome", "reason"],
+    );
     this.#durations = new prom.Histogram({
       name: "msp_request_duration_seconds",
-      help:
-        "Time from the head of a request to its outcome, without the time for which refusals are held.",
+      help: "Time from the head of a request to its outcome, without the delay of refusals.",
       labelNames: ["outcome"],
       buckets: BUCKETS,
-      registers,
+      registers: [registry],
     });
-    this.#calls = new prom.Counter({
-      name: "msp_function_calls_total",
-      help: "Calls of functions by outcome.",
-      labelNames: ["function", "outcome"],
-      registers,
-    });
-    this.#reloads = new prom.Counter({
-      name: "msp_reloads_total",
-      help: "Changes taken up while running.",
-      labelNames: ["what"],
-      registers,
-    });
+    this.#calls = counter("msp_function_calls_total", "Function calls by outcome.", [
+      "function",
+      "outcome",
+    ]);
+    this.#reloads = counter("msp_reloads_total", "Changes on disk that are in use.", ["what"]);
+    this.#limits = counter("msp_limits_reached_total", "Entries that a full table dropped early.", [
+      "limit",
+    ]);
+    this.#faults = counter("msp_faults_total", "Failures in parts that go on and try again.", [
+      "part",
+    ]);
+    this.#exits = counter("msp_function_process_ends_total", "Function processes that exited.", []);
   }
 
   /** Loads the library, which a server without an admin address does not need. */
@@ -98,27 +101,45 @@ export class Metrics {
     return new Metrics(await import("prom-client"));
   }
 
-  /** From now on these are asked too. */
+  /** Adds values that are read when somebody asks. */
   addSources(sources: MetricSources): void {
     addGauges(this.#prom, this.#registry, sources);
   }
 
-  /** A request ended. @param reason why it was refused */
-  ended(durationMs: number, reason?: string): void {
-    const outcome = reason === undefined ? "answered" : "refused";
-    this.#requests.inc({ outcome, reason: reason ?? "" });
-    this.#durations.observe({ outcome }, durationMs / 1000);
+  answered({ protocol, durationMs }: Answered): void {
+    this.#requests.inc({ protocol, outcome: "answered", reason: "" });
+    this.#durations.observe({ outcome: "answered" }, durationMs / 1000);
   }
 
-  /** A function of modules.ini was called. @param refusal why it brought no result */
-  called(functionName: string, refusal: CallRefusal | undefined): void {
-    const outcome = refusal?.replace(/^function (?:is )?/, "") ?? "ok";
-    this.#calls.inc({ function: functionName, outcome });
+  refused({ protocol, code, durationMs }: Refused): void {
+    this.#requests.inc({ protocol, outcome: "refused", reason: code });
+    this.#durations.observe({ outcome: "refused" }, durationMs / 1000);
   }
 
-  /** A change was taken up. */
+  called({ functionName, refusal }: Called): void {
+    this.#calls.inc({ function: functionName, outcome: refusal?.replace("function_", "") ?? "ok" });
+  }
+
+  newAddress(): void {}
+
   reloaded(what: Reloaded): void {
     this.#reloads.inc({ what });
+  }
+
+  storeLoaded(): void {}
+
+  limitReached(limit: ReachedLimit): void {
+    this.#limits.inc({ limit });
+  }
+
+  fault(part: FaultyPart): void {
+    this.#faults.inc({ part });
+  }
+
+  recovered(): void {}
+
+  processExited(): void {
+    this.#exits.inc();
   }
 
   /** Content type and text for Prometheus. */
@@ -153,19 +174,14 @@ function addGauges(prom: Library, registry: Registry, sources: MetricSources): v
   gauge("msp_registered_secrets", "Registered secrets.", sources.registeredSecrets);
   counter(
     "msp_sender_search_seconds_total",
-    "Time spent looking for senders among all keys.",
+    "Time spent searching all keys for senders.",
     () => sources.searchMs() / 1000,
-  );
-  counter(
-    "msp_function_process_ends_total",
-    "Processes of functions that ended by themselves.",
-    sources.processEnds,
   );
   const started = Date.now() / 1000;
   gauge("process_start_time_seconds", "Start of the process, Unix time.", () => started);
   gauge(
     "process_resident_memory_bytes",
-    "Memory of the server, without the processes of functions.",
+    "Memory of the server, without its function processes.",
     () => Deno.memoryUsage().rss,
   );
   new prom.Gauge({
@@ -177,11 +193,11 @@ function addGauges(prom: Library, registry: Registry, sources: MetricSources): v
   for (const kind of ["used", "capacity"] as const) {
     new prom.Gauge({
       name: `msp_replay_${kind}`,
-      help: `Places of the replay guard: ${kind}.`,
+      help: `Slots of the replay memory: ${kind}.`,
       labelNames: ["table"],
       registers,
       collect(): void {
-        const { window, entries } = sources.replay();
+        const { window, entries } = sources.claims();
         this.set({ table: "window" }, window[kind]);
         this.set({ table: "entries" }, entries[kind]);
       },

@@ -7,11 +7,12 @@ import type { CallRefusalCode, RefusalCode } from "./refusals.ts";
 
 /** Where a request came from, as far as trusted proxies say so. */
 export interface Origin {
+  /** IP address, without a port or brackets. */
   readonly address: string;
-  readonly protocol: string | undefined;
-  readonly host: string | undefined;
-  readonly port: string | undefined;
-  readonly prefix: string | undefined;
+  readonly host?: string;
+  readonly port?: string;
+  readonly prefix?: string;
+  readonly protocol?: string;
 }
 
 /** A registered key, for the log: what the operator knows it by. */
@@ -38,18 +39,18 @@ export interface Refused {
   /** Milliseconds, without the time for which the refusal is held. */
   readonly durationMs: number;
   /** Set when the request reached a registered function. */
-  readonly functionName?: string;
+  readonly functionName?: string | undefined;
   /** What a function threw, or numbers; never a value of the request. */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   /** Set when the sender is a registered client. */
-  readonly client?: ObservedClient;
+  readonly client?: ObservedClient | undefined;
 }
 
 /** A call of a registered function. */
 export interface Called {
   readonly functionName: string;
   /** Why it brought no result. */
-  readonly refusal?: CallRefusalCode;
+  readonly refusal: CallRefusalCode | undefined;
   readonly client: ObservedClient;
   readonly durationMs: number;
 }
@@ -88,6 +89,20 @@ export interface Observer {
   /** A function process ended by itself. */
   processExited(reason: string): void;
 }
+
+/** An observer that does nothing: a base for those that care about few events. */
+export const SILENT: Observer = {
+  answered: () => {},
+  refused: () => {},
+  called: () => {},
+  newAddress: () => {},
+  reloaded: () => {},
+  storeLoaded: () => {},
+  limitReached: () => {},
+  fault: () => {},
+  recovered: () => {},
+  processExited: () => {},
+};
 
 /** One observer that tells all of them. */
 export function observers(all: readonly Observer[]): Observer {

@@ -8,6 +8,7 @@
 export const REFUSALS = {
   not_found: "no such path",
   wrong_method: "the method is not POST",
+  probe: "the method is GET, as of a health check",
   wrong_content_type: "the content type does not fit the endpoint",
   body_too_large: "the body is larger than [Limits] BodySize",
   body_too_slow: "the body took longer than [Limits] BodyTimeout",

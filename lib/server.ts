@@ -1,10 +1,12 @@
 /**
  * @module
- * Wires the parts from the settings: start, ready, orderly stop.
+ * The running server: composes the parts from the settings, binds, starts foreign code last, and stops
+ * everything in the reverse order, also when the start fails half-way.
  */
 import { dirname } from "node:path";
-import { assembleEndpoint } from "./assembly.ts";
-import { narrowPermissions, rememberPermissions } from "./config/permissions.ts";
+import { Closers } from "./closers.ts";
+import { composeEndpoint } from "./composition.ts";
+import { type IsHeld, narrowPermissions, rememberPermissions } from "./config/permissions.ts";
 import {
   type ListenSettings,
   readSettings,
@@ -12,27 +14,38 @@ import {
   type SettingsResult,
   type SystemUser,
 } from "./config/settings.ts";
-import { formatKey } from "./crypto/keys.ts";
+import { Box } from "./crypto/box.ts";
+import { formatKey, type KeyPair } from "./crypto/keys.ts";
+import type { NonceMark } from "./crypto/nonce_mark.ts";
 import { MspError } from "./errors.ts";
 import { ensureConfig, ensureModules, ensureStore, type ServerPaths } from "./first_start.ts";
 import { describeExposure, importExposure } from "./functions/exposure.ts";
-import type { FunctionObserver } from "./functions/host_group.ts";
 import { FunctionService } from "./functions/service.ts";
+import type { Endpoint } from "./http/endpoint.ts";
 import { startAdmin } from "./http/admin.ts";
-import { listenOn } from "./http/listening.ts";
-import { RequestLog } from "./http/request_log.ts";
+import { Listener } from "./http/listener.ts";
+import { followCertificate, readTlsPair, type TlsPair } from "./http/tls.ts";
+import { checkModes } from "./keys/check.ts";
+import { Keyring } from "./keys/keyring.ts";
+import { LiveStore } from "./keys/live_store.ts";
+import { checkServerPublicKey } from "./keys/server_keys.ts";
 import { closeLog, FAILURE_CATEGORY, logger, type LogSettings, openLog } from "./log.ts";
+import { LogObserver } from "./log_observer.ts";
 import { Metrics } from "./metrics.ts";
+import { type Observer, observers } from "./observer.ts";
+import { ReplayJournal } from "./replay/journal.ts";
+import { MemoryClaims } from "./replay/memory.ts";
+import { Watch } from "./watch.ts";
 
 /** How to start a server. */
 export interface ServerOptions {
   readonly paths: ServerPaths;
   readonly log: Omit<LogSettings, "folder">;
-  /** Beats config.ini. */
+  /** Overrides config.ini. */
   readonly host?: string;
-  /** Beats config.ini; 0 takes a free port. */
+  /** Overrides config.ini; 0 takes a free port. */
   readonly port?: number;
-  /** Whom functions run as; beats config.ini. */
+  /** The user of function processes; overrides config.ini. */
   readonly functionsUser?: SystemUser | undefined;
 }
 
@@ -43,114 +56,121 @@ export interface RunningServer {
   /** Address and port that it listens on, or the path of a Unix socket. */
   readonly listening: string;
   readonly publicKeyBase64: string;
-  /** Takes up changes of the key store, of modules and of the certificate now; without, it does so within a second. */
+  /** Reloads key store, modules and certificate now; without it, changes are noticed within a second. */
   readonly reload: () => Promise<void>;
   /**
-   * Stops accepting, lets the requests in flight end (10 s at most), writes the log out.
-   * The process may then exit.
+   * Stops accepting, waits for requests in flight (10 s at most), writes the log out. The process may
+   * then exit.
    */
   readonly stop: () => Promise<void>;
 }
 
 const log = logger("server");
-const functionLog = logger("functions");
 const failures = logger(FAILURE_CATEGORY);
 
 /**
- * Starts a server: makes what is missing, loads keys and functions, gives up the permissions that are not needed any more, listens.
+ * Starts a server: creates missing files, loads keys, gives up permissions that are not needed any
+ * more, listens, then loads functions.
  *
  * @throws {ConfigError} when the configuration or the environment cannot be used, or the address
  * cannot be listened on.
  * @throws {KeyFileError} when server.key cannot be used.
- * @throws {StoreError} when the key store cannot be read or made.
+ * @throws {StoreError} when the key store cannot be read or created.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { paths } = options;
   const prepared = await prepare(paths);
   const format = prepared instanceof MspError ? "text" : prepared.settings.logFormat;
-  if (await openLog({ ...options.log, format, folder: paths.log })) logMade([paths.log]);
+  if (await openLog({ ...options.log, format, folder: paths.log })) logCreated([paths.log]);
+  const closers = new Closers();
+  closers.add(closeLog);
   try {
     if (prepared instanceof MspError) throw prepared;
-    const { warnings } = prepared;
-    const settings = withUser(prepared.settings, options);
-    logMade(prepared.made);
-    for (const warning of warnings) log.warning("{warning}", { warning });
-    const listen = withFlags(settings.listen, options);
-    logMade(await ensureModules(paths));
-    const { pair, made } = await ensureStore(settings);
-    logMade(made);
-    const isHeld = rememberPermissions();
-    giveUpPermissions(paths, settings, listen);
-    warnOfExposure(settings);
-    const requestLog = new RequestLog();
-    let settleClaims = (): void => {};
-    const beforeCalls = (): void => settleClaims();
-    const metrics = settings.admin && await Metrics.load();
-    let processEnds = 0;
-    const observer: FunctionObserver = {
-      processExited(reason): void {
-        processEnds++;
-        functionLog.error("A process of functions ended: {reason}", { reason });
-      },
-      reloaded(what, detail): void {
-        functionLog.info("Read {detail}", { detail });
-        metrics?.reloaded(what);
-      },
-      fault: (_, what) => functionLog.error("{what}", { what }),
-      recovered: (_, what) => functionLog.info("{what}", { what }),
-    };
-    const functions = new FunctionService({ ...paths, settings, isHeld }, {
-      observer,
-      beforeCalls,
-    });
-    await functions.start();
-    const { endpoint, watch, claims, gauges } = await assembleEndpoint({
-      settings,
-      pair,
-      registry: functions.functions,
-      processEnds: () => processEnds,
-      requestLog,
-      logFolder: paths.log,
-      metrics,
-    });
-    settleClaims = () => void claims.settle();
-    const { listener, tlsWatch } = await listenOn(listen, endpoint, {
-      onReloaded: () => metrics?.reloaded("certificate"),
-    });
-    metrics?.addSources(gauges);
-    const admin = settings.admin && metrics && startAdmin(settings.admin, {
-      isHealthy: () => listener.isListening,
-      metrics: () => metrics.expose(),
-    });
-    if (admin !== undefined) log.info("Health and metrics on {url}", { url: admin.url });
-    const publicKeyBase64 = formatKey(pair.publicKey);
-    log.info("Listening on {listening}", { listening: listener.listening });
-    const stop = async (): Promise<void> => {
-      log.info("Stopping");
-      watch.close();
-      tlsWatch?.close();
-      await listener.stop();
-      await admin?.stop();
-      functions.close();
-      claims.close();
-      requestLog.close();
-      log.info("Stopped");
-      await closeLog();
-    };
-    const reload = async (): Promise<void> => {
-      log.info("Looking at key store, modules and certificate");
-      await Promise.all([watch.takeUp(), functions.takeUp(), tlsWatch?.takeUp()]);
-    };
-    return { url: listener.url, listening: listener.listening, publicKeyBase64, reload, stop };
+    logCreated(prepared.made);
+    for (const warning of prepared.warnings) log.warning("{warning}", { warning });
+    return await startParts(withFlags(prepared.settings, options), paths, closers);
   } catch (error) {
     if (error instanceof MspError) failures.fatal("{message}", { message: error.message });
-    await closeLog();
+    await closers.close();
     throw error;
   }
 }
 
-function logMade(made: readonly string[]): void {
-  for (const path of made) log.info("Made {path}", { path });
+/** Starts the parts in the order in which they need each other; the listener before foreign code. */
+async function startParts(
+  settings: Settings,
+  paths: ServerPaths,
+  closers: Closers,
+): Promise<RunningServer> {
+  logCreated(await ensureModules(paths));
+  const { pair, made } = await ensureStore(settings);
+  logCreated(made);
+  const isHeld = rememberPermissions();
+  giveUpPermissions(paths, settings);
+  warnOfExposure(settings);
+  const { observer, metrics } = await startObservers(settings, closers);
+  const box = await Box.load();
+  const keyring = new Keyring(box, pair.privateKey);
+  const claims = openClaims({ box, paths, settings, observer });
+  closers.add(() => claims.close());
+  const service = makeFunctions({ paths, settings, isHeld, observer });
+  closers.add(() => service.close());
+  const { privateKey } = pair;
+  const composition = composeEndpoint({
+    settings,
+    box,
+    privateKey,
+    keyring,
+    claims,
+    functions: service.functions,
+    observer,
+  });
+  closers.add(composition.close);
+  const { live, watch } = await followStore({ settings, pair, keyring, observer, ...composition });
+  closers.add(() => watch.close());
+  const { listener, tlsWatch } = await listen(settings.listen, composition.endpoint, observer);
+  closers.add(() => listener.stop());
+  closers.add(() => tlsWatch?.close());
+  metrics?.addSources({
+    requestsInFlight: () => composition.gate.inFlight,
+    registeredClients: () => live.clientCount,
+    registeredSecrets: () => keyring.secretCount,
+    searchMs: () => composition.search.spentMs,
+    claims: () => claims.fill,
+    functions: () =>
+      service.functions.functions.map(({ functionName, state, queueLength }) => ({
+        functionName,
+        state,
+        queueLength,
+      })),
+  });
+  if (settings.admin !== undefined && metrics !== undefined) {
+    const admin = await startAdmin(settings.admin, {
+      isHealthy: () => listener.isListening,
+      metrics: () => metrics.expose(),
+    }, observer);
+    closers.add(() => admin.stop());
+    log.info("Health and metrics on {url}", { url: admin.origin });
+  }
+  log.info("Listening on {listening}", { listening: listener.listening });
+  await service.start();
+  return {
+    url: `${listener.origin}/v1`,
+    listening: listener.listening,
+    publicKeyBase64: formatKey(pair.publicKey),
+    async reload(): Promise<void> {
+      log.info("Reloading key store, modules and certificate");
+      await Promise.all([watch.takeUp(), service.takeUp(), tlsWatch?.takeUp()]);
+    },
+    async stop(): Promise<void> {
+      log.info("Stopping");
+      await closers.close();
+    },
+  };
+}
+
+function logCreated(paths: readonly string[]): void {
+  for (const path of paths) log.info("Created {path}", { path });
 }
 
 /** What must be known before the log is opened; an error of ours is for the log too. */
@@ -166,9 +186,95 @@ async function prepare(
   }
 }
 
-/** Ready, the server writes its log and its socket, and nothing else. */
-function giveUpPermissions(paths: ServerPaths, settings: Settings, listen: ListenSettings): void {
-  const { store } = settings;
+async function startObservers(
+  { admin }: Settings,
+  closers: Closers,
+): Promise<{ observer: Observer; metrics: Metrics | undefined }> {
+  const logObserver = new LogObserver();
+  closers.add(() => {
+    logObserver.close();
+    log.info("Stopped");
+  });
+  const metrics = admin && await Metrics.load();
+  return { observer: observers(metrics ? [logObserver, metrics] : [logObserver]), metrics };
+}
+
+/** Listens, and follows the certificate where there is one. */
+async function listen(
+  { tls: files, ...address }: ListenSettings,
+  handler: Endpoint,
+  observer: Observer,
+): Promise<{ listener: Listener; tlsWatch?: Watch }> {
+  const addressOptions = "--host and --port, or in config.ini [Server]";
+  const parts = { handler, observer, part: "listener", addressOptions } as const;
+  if (files === undefined) return { listener: await Listener.start(parts, address) };
+  const tls = await readTlsPair(files);
+  const listener = await Listener.start(parts, { ...address, tls });
+  const use = (pair: TlsPair): Promise<void> => listener.useTls(pair);
+  return { listener, tlsWatch: await followCertificate(files, use, observer) };
+}
+
+function openClaims(
+  { box, paths, settings: { limits }, observer }: ClaimParts,
+): MemoryClaims {
+  const { rememberedRequests: windowRequests, rememberedEntries: entryRequests } = limits;
+  const recordsPerFile = Math.max(windowRequests, Math.ceil(entryRequests / 2));
+  const journal = new ReplayJournal(paths.log, { recordsPerFile, observer });
+  return new MemoryClaims({ box, journal, windowRequests, entryRequests, observer });
+}
+
+interface ClaimParts {
+  readonly box: Box;
+  readonly paths: ServerPaths;
+  readonly settings: Settings;
+  readonly observer: Observer;
+}
+
+interface FunctionParts {
+  readonly paths: ServerPaths;
+  readonly settings: Settings;
+  readonly isHeld: IsHeld;
+  readonly observer: Observer;
+}
+
+function makeFunctions({ paths, settings, isHeld, observer }: FunctionParts): FunctionService {
+  return new FunctionService({ ...paths, settings, isHeld }, { observer });
+}
+
+interface StoreParts {
+  readonly settings: Settings;
+  readonly pair: KeyPair;
+  readonly keyring: Keyring;
+  readonly observer: Observer;
+  readonly nonceMark: NonceMark;
+}
+
+/** Loads the key store and follows its changes; most keys are loaded in the background. */
+async function followStore(parts: StoreParts): Promise<{ live: LiveStore; watch: Watch }> {
+  const { settings: { store }, pair, keyring, observer, nonceMark } = parts;
+  const mismatch = await checkServerPublicKey(store, pair.publicKey);
+  if (mismatch !== undefined) observer.fault("key_store", `${mismatch.path}: ${mismatch.state}`);
+  for (const { what, remedy } of await checkModes(store)) {
+    observer.fault("key_store", `${what}: ${remedy}`);
+  }
+  const live = new LiveStore({
+    keyring,
+    nonceMark,
+    paths: store,
+    serverKey: pair.privateKey,
+    observer,
+  });
+  await live.load();
+  const seen = await live.look();
+  const onChange = async (): Promise<void> => {
+    await live.follow();
+    observer.reloaded("key_store", `${live.clientCount} client keys`);
+  };
+  return { live, watch: new Watch({ seen, look: () => live.look(), onChange }) };
+}
+
+/** Once it is ready, the server writes its log and its socket, and nothing else. */
+function giveUpPermissions(paths: ServerPaths, { store, listen }: Settings): void {
   narrowPermissions({
     read: [
       dirname(paths.config),
@@ -189,15 +295,14 @@ function warnOfExposure({ functions }: Settings): void {
   log.warning("{what}; {remedy}", { ...describeExposure(exposure) });
 }
 
-/** Settings with what the command line says of functions. */
-function withUser(settings: Settings, options: ServerOptions): Settings {
-  if (!("functionsUser" in options)) return settings;
-  return { ...settings, functions: { ...settings.functions, user: options.functionsUser } };
-}
-
-/** Where to listen when the command line says something too. */
-function withFlags(listen: ListenSettings, { host, port }: ServerOptions): ListenSettings {
-  if (host === undefined && port === undefined) return listen;
-  const { socket: _, ...tcp } = listen;
-  return { ...tcp, host: host ?? listen.host, port: port ?? listen.port };
+/** Settings with what the command line says. */
+function withFlags(settings: Settings, options: ServerOptions): Settings {
+  const { host, port } = options;
+  const functions = "functionsUser" in options
+    ? { ...settings.functions, user: options.functionsUser }
+    : settings.functions;
+  if (host === undefined && port === undefined) return { ...settings, functions };
+  const { socket: _, ...tcp } = settings.listen;
+  const listen: ListenSettings = { ...tcp, host: host ?? tcp.host, port: port ?? tcp.port };
+  return { ...settings, functions, listen };
 }

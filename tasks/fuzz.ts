@@ -6,7 +6,7 @@
  * when a legitimate call in between is not answered. Bounded, on 127.0.0.1.
  */
 import { parseArgs } from "node:util";
-import { openAnswer, sealRequest } from "../tests/endpoint.ts";
+import { openAnswer, sealRequest } from "../tests/v1_client.ts";
 import { residentMegabytes } from "../tests/process_memory.ts";
 import { ServerProcess, TempFolder } from "../tests/program.ts";
 import { registerClient } from "../tests/registered.ts";

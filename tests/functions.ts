@@ -3,7 +3,7 @@
  * Servers with functions of a test, and a look at the processes that they started.
  */
 import assert from "node:assert/strict";
-import type { TestClient } from "./endpoint.ts";
+import type { TestClient } from "./v1_client.ts";
 import { run, ServerProcess, type TempFolder } from "./program.ts";
 import { callServer, registerClient } from "./registered.ts";
 

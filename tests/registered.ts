@@ -3,7 +3,7 @@
  * Clients registered with the real commands, and requests to a real server.
  */
 import { Buffer } from "node:buffer";
-import { openAnswer, sealRequest, type TestClient } from "./endpoint.ts";
+import { openAnswer, sealRequest, type TestClient } from "./v1_client.ts";
 import { mspOk, type TempFolder } from "./program.ts";
 
 /** Makes keys NAME.key, NAME.pub, registers them, and writes NAME.secret and server.pub, as a user would. */

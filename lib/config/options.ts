@@ -4,7 +4,7 @@
  * docs/configuration.md is written from it (`deno task docs`).
  */
 import { isIP } from "node:net";
-import { type Kind, oneOf, PATH, wholeNumber } from "./kinds.ts";
+import { type Kind, listOf, oneOf, PATH, wholeNumber } from "./kinds.ts";
 
 /** One option of config.ini. */
 export interface OptionSpec<T> {
@@ -43,6 +43,11 @@ const LISTEN: Kind<string> = {
     return text === "none" || isAddress ? text : undefined;
   },
 };
+
+const HOSTS = listOf(
+  "host names, separated by commas",
+  (text) => HOST.parse(text)?.toLowerCase(),
+);
 
 const OPTIONAL_PATH: Kind<string> = { ...PATH, expected: "none, or a path" };
 
@@ -211,6 +216,13 @@ export const OPTIONS = {
     LISTEN,
     "Address of `/healthz` and `/metrics` (Prometheus). They ask for no key, so never expose it. The " +
       "public port has neither.",
+  ),
+  adminHosts: admin<readonly string[]>(
+    "Hosts",
+    [],
+    HOSTS,
+    "Names in a Host header that the admin address answers, separated by commas, besides `localhost` and " +
+      "IP addresses: the name that Prometheus uses.",
   ),
   logFormat: log(
     "Format",

@@ -81,8 +81,15 @@ export interface Settings {
   readonly limits: LimitSettings;
   readonly functions: FunctionSettings;
   /** Where health and metrics are; nowhere when absent. */
-  readonly admin: ListenAddress | undefined;
+  readonly admin: AdminSettings | undefined;
   readonly logFormat: "text" | "json";
+}
+
+/** The admin listener. */
+export interface AdminSettings {
+  readonly listen: ListenAddress;
+  /** Names under which it is called, besides localhost and IP addresses. */
+  readonly hosts: readonly string[];
 }
 
 /** An IP address and a port; 0 takes a free one. */
@@ -157,7 +164,7 @@ export function settingsFrom({ options, faults }: IniFile, path: string): Settin
       maxHeapMegabytes: value(OPTIONS.maxHeap),
       user: parseUser(value(OPTIONS.functionsUser)),
     },
-    admin: parseListen(value(OPTIONS.adminListen)),
+    admin: adminFrom(value),
     logFormat: value(OPTIONS.logFormat),
   };
   const specs = Object.values(OPTIONS);
@@ -199,6 +206,11 @@ function listenFrom(value: Lookup, path: string): ListenSettings {
     ...(socket === undefined ? {} : { socket: { path: socket, mode } }),
     ...(certFile === undefined || keyFile === undefined ? {} : { tls: { certFile, keyFile } }),
   };
+}
+
+function adminFrom(value: Lookup): AdminSettings | undefined {
+  const listen = parseListen(value(OPTIONS.adminListen));
+  return listen && { listen, hosts: value(OPTIONS.adminHosts) };
 }
 
 function parseListen(text: string): ListenAddress | undefined {

@@ -1,24 +1,18 @@
 /**
  * @module
- * Health and metrics, on an address of their own that nobody outside should reach. `GET /healthz` is 200
- * while the server takes requests, else 503; `GET /metrics` is for Prometheus.
+ * Health and metrics, on an address of their own that must not be reachable from outside.
+ * `GET /healthz` is 200 while the server accepts requests, else 503; `GET /metrics` is for Prometheus.
  */
-import type { ListenAddress } from "../config/settings.ts";
-import { ConfigError, reasonOf } from "../errors.ts";
-import { bracketed } from "./host_name.ts";
+import { isIP } from "node:net";
+import type { AdminSettings } from "../config/settings.ts";
+import type { Observer } from "../observer.ts";
+import { Listener } from "./listener.ts";
 
 /** What the admin address tells. */
 export interface AdminSources {
-  /** Whether the server takes requests. */
+  /** Whether the server accepts requests. */
   readonly isHealthy: () => boolean;
   readonly metrics: () => Promise<{ contentType: string; text: string }>;
-}
-
-/** A running admin server. */
-export interface AdminServer {
-  /** URL without a path. */
-  readonly url: string;
-  readonly stop: () => Promise<void>;
 }
 
 /**
@@ -26,25 +20,27 @@ export interface AdminServer {
  *
  * @throws {ConfigError} when the address cannot be listened on.
  */
-export function startAdmin({ host, port }: ListenAddress, sources: AdminSources): AdminServer {
-  const name = bracketed(host);
-  try {
-    const server = Deno.serve(
-      { hostname: host, port, onListen: () => {} },
-      (request) => answer(request, sources),
-    );
-    // Out of descriptors it ends; the server itself goes on.
-    server.finished.catch(() => {});
-    return { url: `http://${name}:${server.addr.port}`, stop: () => server.shutdown() };
-  } catch (error) {
-    throw new ConfigError(`Cannot listen on ${name}:${port}: ${reasonOf(error)}`, {
-      cause: error,
-      hint: "choose another address in config.ini [Admin] Listen",
-    });
-  }
+export async function startAdmin(
+  { listen, hosts }: AdminSettings,
+  sources: AdminSources,
+  observer: Observer,
+): Promise<Listener> {
+  const handler = (request: Request): Promise<Response> => answer(request, sources, hosts);
+  const addressOptions = "config.ini [Admin] Listen";
+  return await Listener.start(
+    { handler, observer, part: "admin_listener", addressOptions },
+    listen,
+  );
 }
 
-async function answer(request: Request, sources: AdminSources): Promise<Response> {
+async function answer(
+  request: Request,
+  sources: AdminSources,
+  hosts: readonly string[],
+): Promise<Response> {
+  if (!isKnownHost(request.headers.get("host"), hosts)) {
+    return new Response("unknown Host; see [Admin] Hosts\n", { status: 421 });
+  }
   const path = URL.parse(request.url)?.pathname;
   if (path !== "/healthz" && path !== "/metrics") return new Response(null, { status: 404 });
   if (request.method !== "GET" && request.method !== "HEAD") {
@@ -55,4 +51,14 @@ async function answer(request: Request, sources: AdminSources): Promise<Response
   }
   const { contentType, text } = await sources.metrics();
   return new Response(text, { headers: { "content-type": contentType } });
+}
+
+/**
+ * Whether a Host header names this server. A page in a browser can reach a private address under a
+ * name that its own DNS server gives (DNS rebinding), but never under an IP address.
+ */
+function isKnownHost(header: string | null, hosts: readonly string[]): boolean {
+  if (header === null) return true;
+  const name = header.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1").toLowerCase();
+  return name === "localhost" || isIP(name) !== 0 || hosts.includes(name);
 }

@@ -1,151 +1,166 @@
 /**
  * @module
- * (Request, peer address) → Response; the only place that knows HTTP. Whatever is POSTed to the
- * endpoint and brings no answer is the same empty 401; the reason goes to the caller's log.
+ * (Request, peer address) → Response: the public side of every protocol. Routes by path, applies the
+ * limits, and turns whatever is refused into the same empty 401. The reason goes to the observer.
  */
+import type { Calls, RefusedCall } from "../calls.ts";
 import type { ProxySettings } from "../config/settings.ts";
-import { type BodyReader, type BodyRefusal, discardBody } from "../limits/body.ts";
-import type { GateRefusal, RequestGate } from "../limits/gate.ts";
+import { type BodyReader, discardBody } from "../limits/body.ts";
+import type { RequestGate } from "../limits/gate.ts";
 import type { RefusalClock } from "../limits/refusal_clock.ts";
-import type { Answerer, Refusal } from "./answer.ts";
-import { type Origin, originOf } from "./forwarded.ts";
-
-/** Path of the endpoint; one slash may follow it. */
-export const ENDPOINT_PATH = "/v1";
-
-/** Why a request to the endpoint was refused. */
-export type EndpointRefusal =
-  | Refusal
-  | BodyRefusal
-  | GateRefusal
-  | "not JSON by its Content-Type"
-  | "internal error";
-
-/** A refused request, for the log. */
-export interface Refused {
-  readonly reason: EndpointRefusal;
-  readonly origin: Origin;
-  readonly functionName?: string;
-  readonly error?: unknown;
-}
+import type { Observer, Origin } from "../observer.ts";
+import type { Protocol, Sealed } from "../protocol/protocol.ts";
+import type { Refusal } from "../refusals.ts";
+import { originOf } from "./forwarded.ts";
 
 /** The parts of the endpoint. */
 export interface EndpointParts {
-  readonly answerer: Answerer;
+  readonly calls: Calls;
+  readonly protocols: readonly Protocol[];
   readonly bodies: BodyReader;
   readonly gate: RequestGate;
-  /** Lets refusals leave in an even time; without, they leave at once. */
-  readonly refusalClock?: RefusalClock;
+  readonly refusalClock: RefusalClock;
   readonly proxy: ProxySettings;
-  /** A request came to its end, after so many milliseconds; `reason` when it was refused. */
-  readonly onEnded?: (durationMs: number, reason?: EndpointRefusal) => void;
-  readonly onAnswered: (origin: Origin) => void;
-  readonly onRefused: (refused: Refused) => void;
+  readonly observer: Observer;
 }
 
 /** Handles one request; never rejects. */
 export type Endpoint = (request: Request, peerAddress: string) => Promise<Response>;
 
-const JSON_TYPE = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;|$)/i;
+/** Where a request goes: to a protocol, or to a refusal with a status of its own. */
+type Route = { readonly protocol: Protocol } | {
+  readonly refusal: Refusal;
+  readonly status: 404 | 405;
+};
+
 /**
- * Before 2.9 the platform compresses by itself what a client would take compressed, which is wasted on
+ * Deno before 2.9 compresses answers that a client would accept compressed, which is wasted on
  * ciphertext. A second header costs 2 µs a request, so newer versions do without.
  */
 const COMPRESSES = /^2\.[0-8]\./.test(Deno.version.deno);
-const ANSWER_HEADERS: [string, string][] = [
-  ["content-type", "application/json"],
-  ...COMPRESSES ? [["cache-control", "no-transform"] satisfies [string, string]] : [],
-];
-/** A refusal ends the connection, as the platform does by itself where a body was left unread: so all look alike. */
+/** A refusal closes the connection, as Deno does by itself where a body was left unread: all look alike. */
 const REFUSAL_HEADERS: [string, string][] = [["connection", "close"]];
 
 /** Builds the handler from its parts. */
 export function createEndpoint(parts: EndpointParts): Endpoint {
-  const { answerer, bodies, gate, refusalClock, proxy, onEnded, onAnswered } = parts;
+  const { calls, bodies, gate, refusalClock, proxy, observer } = parts;
+  const router = new Router(parts.protocols);
 
-  function refused(what: Refused, startedMs: number): void {
-    parts.onRefused(what);
-    onEnded?.(performance.now() - startedMs, what.reason);
-  }
-
-  async function answerPost(request: Request, origin: Origin): Promise<Response> {
-    const begun = refusalClock?.begin() ?? 0;
-    const startedMs = onEnded === undefined ? 0 : performance.now();
-    const refusal = gate.enter(origin.address);
-    if (refusal !== undefined) {
-      await discardBody(request);
-      refused({ reason: refusal, origin }, startedMs);
-      // Holding this one would take the room that is missing.
-      return makeRefusal();
-    }
-    // One function and no `finally`: each further promise shows in the throughput.
+  /** Never rejects. */
+  async function answer(
+    protocol: Protocol,
+    request: Request,
+    { address }: Origin,
+  ): Promise<Sealed | RefusedCall> {
     try {
-      if (isJson(request)) {
-        const body = await bodies.read(request);
-        const started = body.ok ? answerer.answer(body.text, origin.address) : body;
-        const answer = started instanceof Promise ? await started : started;
-        if (answer.ok) {
-          onAnswered(origin);
-          onEnded?.(performance.now() - startedMs);
-          gate.leave(origin.address);
-          return new Response(answer.body, { headers: ANSWER_HEADERS });
-        }
-        refused({ ...answer, origin }, startedMs);
-      } else {
+      if (!protocol.acceptsType(request.headers.get("content-type") ?? "")) {
         await discardBody(request);
-        refused({ reason: "not JSON by its Content-Type", origin }, startedMs);
+        return { ok: false, code: "wrong_content_type" };
       }
+      const body = await bodies.read(request, protocol.bodyForm);
+      if (!body.ok) return body;
+      return await calls.answer(protocol, body.content, address);
     } catch (error) {
-      refused({ reason: "internal error", origin, error }, startedMs);
+      const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      return { ok: false, code: "internal_error", detail };
     }
-    await refusalClock?.hold(begun);
-    gate.leave(origin.address);
-    return makeRefusal();
   }
 
-  return (request, peerAddress) => {
-    if (!isEndpoint(request)) return refuse(request, 404);
-    if (request.method !== "POST") return refuse(request, 405, [["allow", "POST"]]);
-    return answerPost(request, originOf(request.headers, peerAddress, proxy));
-  };
+  async function respond(request: Request, route: Route, origin: Origin): Promise<Response> {
+    const begun = refusalClock.begin();
+    const startedMs = performance.now();
+    const protocol = "protocol" in route ? route.protocol : undefined;
+    const full = gate.enter(origin.address);
+    let outcome: Sealed | RefusedCall;
+    if (full === undefined && protocol !== undefined) {
+      outcome = await answer(protocol, request, origin);
+      if (outcome.ok) {
+        gate.leave(origin.address);
+        const durationMs = performance.now() - startedMs;
+        observer.answered({ protocol: protocol.name, origin, durationMs });
+        return makeAnswer(outcome, protocol);
+      }
+    } else {
+      await discardBody(request);
+      outcome = full ?? ("refusal" in route ? route.refusal : { ok: false, code: "not_found" });
+    }
+    const { code, detail, functionName, client } = outcome;
+    const durationMs = performance.now() - startedMs;
+    const name = protocol?.name ?? "none";
+    observer.refused({ protocol: name, code, detail, functionName, client, origin, durationMs });
+    // Don't delay a request that found no slot: it would occupy the slot that is missing.
+    if (full === undefined) {
+      await refusalClock.hold(begun);
+      gate.leave(origin.address);
+    }
+    return makeRefusal("status" in route ? route.status : 401);
+  }
+
+  return (request, peerAddress) =>
+    respond(request, router.route(request), originOf(request.headers, peerAddress, proxy));
 }
 
-function makeRefusal(): Response {
-  return new Response(null, { status: 401, headers: REFUSAL_HEADERS });
+function makeAnswer({ body }: Sealed, { answerType }: Protocol): Response {
+  const headers: [string, string][] = [["content-type", answerType]];
+  if (COMPRESSES) headers.push(["cache-control", "no-transform"]);
+  return new Response(body, { headers });
 }
 
-function isJson(request: Request): boolean {
-  const type = request.headers.get("content-type") ?? "";
-  // The expression takes 2 µs, nearly all clients write just this.
-  return type === "application/json" || JSON_TYPE.test(type);
+function makeRefusal(status: 401 | 404 | 405): Response {
+  const allow: [string, string][] = status === 405 ? [["allow", "POST"]] : [];
+  return new Response(null, { status, headers: [...REFUSAL_HEADERS, ...allow] });
 }
 
-async function refuse(
-  request: Request,
-  status: 404 | 405,
-  headers: [string, string][] = [],
-): Promise<Response> {
-  await discardBody(request);
-  return new Response(null, { status, headers: [...REFUSAL_HEADERS, ...headers] });
-}
+/** Finds the protocol of a request by its path alone, in every version of HTTP. */
+class Router {
+  readonly #routes: ReadonlyMap<string, Route>;
+  /** Nearly all clients call the server by one name. */
+  #lastUrl = "";
+  #lastRoute: Route = NOT_FOUND;
 
-/** Nearly all clients call the server by one name. */
-let lastEndpointUrl = "";
+  constructor(protocols: readonly Protocol[]) {
+    this.#routes = new Map(
+      protocols.flatMap((protocol) => {
+        const path = `/${protocol.name}`;
+        return [[path, { protocol }], [`${path}/`, { protocol }]] satisfies [string, Route][];
+      }),
+    );
+  }
+
+  route(request: Request): Route {
+    const { url } = request;
+    const route = url === this.#lastUrl ? this.#lastRoute : this.#find(request);
+    if ("refusal" in route || request.method === "POST") return route;
+    // `msp health` asks with GET; the log shows the others only.
+    const isProbe = request.method === "GET" || request.method === "HEAD";
+    return isProbe ? PROBE : WRONG_METHOD;
+  }
+
+  #find(request: Request): Route {
+    const path = pathOf(request);
+    const route = this.#routes.get(path) ?? NOT_FOUND;
+    const { url } = request;
+    // `http://x/v1/` can also be `Host: x/v1` with the path `/`; without the last slash it cannot.
+    if ("protocol" in route && url.endsWith(path) && !path.endsWith("/")) {
+      this.#lastUrl = url;
+      this.#lastRoute = route;
+    }
+    return route;
+  }
+}
 
 /**
- * Whether the request target is the endpoint, whatever its query. The platform puts the raw Host
- * header in front of the target, so that a URL parser could be led astray by `Host: x/v1?`: the
- * header is cut off by its length.
+ * The path of the request target, without its query. Deno puts the raw Host header in front of it,
+ * which may hold a path of its own; a target with a host (absolute form, HTTP/2) stands alone.
  */
-function isEndpoint(request: Request): boolean {
-  const { url } = request;
-  if (url === lastEndpointUrl) return true;
-  if (/^https?:\/\/[^/?#]*\/v1\/?$/.test(url)) {
-    lastEndpointUrl = url;
-    return true;
-  }
-  const host = request.headers.get("host") ?? "";
-  const start = url.indexOf("//") + 2;
-  if (!url.startsWith(host, start)) return false;
-  return /^\/v1\/?(?:\?|$)/.test(url.slice(start + host.length));
+function pathOf({ url, headers }: Request): string {
+  const afterScheme = url.slice(url.indexOf("//") + 2);
+  const host = headers.get("host") ?? "";
+  const afterHost = afterScheme.startsWith(host) ? afterScheme.slice(host.length) : "";
+  const target = afterHost.startsWith("/") ? afterHost : afterScheme.replace(/^[^/?#]*/, "");
+  return target.replace(/[?#].*$/s, "");
 }
+
+const NOT_FOUND: Route = { refusal: { ok: false, code: "not_found" }, status: 404 };
+const WRONG_METHOD: Route = { refusal: { ok: false, code: "wrong_method" }, status: 405 };
+const PROBE: Route = { refusal: { ok: false, code: "probe" }, status: 405 };

@@ -6,16 +6,7 @@
  */
 import { isIP } from "node:net";
 import type { ProxySettings } from "../config/settings.ts";
-
-/** The client's side of a connection, as far as it is known. */
-export interface Origin {
-  /** IP address, without a port or brackets. */
-  readonly address: string;
-  readonly host?: string;
-  readonly port?: string;
-  readonly prefix?: string;
-  readonly protocol?: string;
-}
+import type { Origin } from "../observer.ts";
 
 /** Where a request comes from: the peer, corrected by the headers that are trusted. */
 export function originOf(headers: Headers, peerAddress: string, proxy: ProxySettings): Origin {

@@ -1,10 +1,11 @@
 /**
  * @module
- * Certificate and key for TLS, as they are in their files now.
+ * Certificate and key for TLS: reads their files, and follows their changes.
  */
 import type { TlsFiles } from "../config/settings.ts";
 import { ConfigError, reasonOf } from "../errors.ts";
-import { lookAt } from "../watch.ts";
+import type { Observer } from "../observer.ts";
+import { lookAt, Watch } from "../watch.ts";
 
 /** A certificate chain and its private key, in PEM. */
 export interface TlsPair {
@@ -24,13 +25,32 @@ export async function readTlsPair({ certFile, keyFile }: TlsFiles): Promise<TlsP
   };
 }
 
-/** Whether the platform refused a pair because the key is not that of the certificate. */
+/** Follows the files of a listener; faults leave the previous certificate in use. */
+export async function followCertificate(
+  files: TlsFiles,
+  use: (pair: TlsPair) => Promise<void>,
+  observer: Observer,
+): Promise<Watch> {
+  const look = (): Promise<string> => lookAtTlsFiles(files);
+  const onChange = async (): Promise<void> => {
+    try {
+      await use(await readTlsPair(files));
+      observer.reloaded("certificate", files.certFile);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      observer.fault("listener", `${error.message}; the previous certificate stays in use`);
+    }
+  };
+  return new Watch({ seen: await look(), look, onChange });
+}
+
+/** Whether Deno refused a pair because the key is not that of the certificate. */
 export function isPairMismatch(error: unknown): boolean {
   return error instanceof Error && error.message.includes("KeyMismatch");
 }
 
 /** What can be seen of both files without reading them. */
-export async function lookAtTlsFiles({ certFile, keyFile }: TlsFiles): Promise<string> {
+async function lookAtTlsFiles({ certFile, keyFile }: TlsFiles): Promise<string> {
   return `${await lookAt(certFile)}\n${await lookAt(keyFile)}`;
 }
 
@@ -46,7 +66,7 @@ async function readPem(path: string, label: string): Promise<string> {
   }
   // The label may name an algorithm: EC PRIVATE KEY.
   if (new RegExp(`-----BEGIN [A-Z ]*${label}-----`).test(text)) return text;
-  throw new ConfigError(`Cannot use ${path}: no ${label} in PEM`, {
+  throw new ConfigError(`Cannot use ${path}: it holds no ${label} in PEM`, {
     hint: "see [Server] CertFile and KeyFile in config.ini",
   });
 }

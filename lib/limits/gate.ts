@@ -3,20 +3,19 @@
  * How many requests are in flight at once: of all addresses together, and of each (IPv6: each network of
  * 64 bits). Bounded by itself: what is not in flight is not counted.
  */
+import type { Refusal } from "../refusals.ts";
 import { networkOf } from "./failures.ts";
 
-/** Why a request may not come in now. */
-export type GateRefusal =
-  | "too many requests at once"
-  | "too many requests of this address at once";
-
-/** What a gate lets in, and whom it can ask for room. */
+/** Limits of a gate, and how it can free a slot. */
 export interface GateOptions {
   readonly requests: number;
   readonly requestsPerAddress: number;
-  /** Gives up the request that has kept a place for longest without being there yet; false when none does. */
+  /** Refuses the request whose body has been arriving for longest; false when there is none. */
   readonly makeRoom: () => boolean;
 }
+
+const ADDRESS_FULL = { ok: false, code: "address_full" } as const;
+const SERVER_FULL = { ok: false, code: "server_full" } as const;
 
 /** Counts requests in and out. */
 export class RequestGate {
@@ -36,12 +35,12 @@ export class RequestGate {
   }
 
   /** Lets a request in, which then must {@link leave}; or says why not. */
-  enter(address: string): GateRefusal | undefined {
+  enter(address: string): Refusal<"server_full" | "address_full"> | undefined {
     const { requests, requestsPerAddress, makeRoom } = this.#options;
     const network = this.#networkOf(address);
     const count = this.#counts.get(network) ?? 0;
-    if (count >= requestsPerAddress) return "too many requests of this address at once";
-    if (this.#inFlight >= requests && !makeRoom()) return "too many requests at once";
+    if (count >= requestsPerAddress) return ADDRESS_FULL;
+    if (this.#inFlight >= requests && !makeRoom()) return SERVER_FULL;
     this.#inFlight++;
     this.#counts.set(network, count + 1);
     return undefined;

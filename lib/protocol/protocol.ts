@@ -23,7 +23,7 @@ export interface Authentic<Content = unknown> {
 export interface WantedCall {
   /** Folded to lower case. */
   readonly functionName: string;
-  /** JSON text, parsed by the function's worker only; `undefined` in v1. */
+  /** JSON text, parsed by the function's worker only; absent in v1. */
   readonly params?: string;
 }
 
@@ -34,24 +34,39 @@ export interface Verified {
   readonly calls: readonly WantedCall[];
 }
 
-/** A protocol, step by step. `Body` is text or bytes, `Message` a parsed body. */
+/** A body in its parsed form. */
+export interface Parsed<Message> {
+  readonly ok: true;
+  readonly message: Message;
+}
+
+/**
+ * A protocol, step by step, in the order of the members. `Body` is text or bytes, `Message` a parsed
+ * body, `Content` what {@link Protocol.authenticate} found in it.
+ */
 export interface Protocol<Body = unknown, Message = unknown, Content = unknown> {
-  /** `v1`; a label of metrics, and the path of the endpoint. */
+  /** `v1`: the path of the endpoint, and a label of metrics. */
   readonly name: string;
-  /** How the endpoint reads the body for {@link Protocol.parse}. */
+  /** Content type of answers. */
+  readonly answerType: string;
+  /** How the endpoint reads a body for {@link Protocol.parse}. */
   readonly bodyForm: "text" | "bytes";
   /** Whether a request with this content type is read at all. */
   acceptsType(contentType: string): boolean;
-  /** Content type of answers. */
-  readonly answerType: string;
-  /** Form only; no keys, no cryptography. The result may share memory with the next call's. */
-  parse(body: Body): { readonly ok: true; readonly message: Message } | Refusal;
-  /** Which registered client sent this. */
+  /** Form only: no keys, no cryptography. */
+  parse(body: Body): Parsed<Message> | Refusal;
+  /** Finds the registered client that sent this. */
   authenticate(message: Message, address: string): Soon<Authentic<Content> | Refusal>;
-  /** Everything else that must hold before the request may run. */
-  verify(message: Message, sender: Authentic<Content>): Verified | Refusal;
-  /** Told when a request was claimed. */
+  /** Checks everything else that must hold before the request may run. */
+  verify(sender: Authentic<Content>): Verified | Refusal;
+  /** Notes that the request was claimed. */
   accepted(sender: Authentic<Content>, address: string): void;
-  /** The answer; a refusal where the protocol has no words for the outcome. */
-  seal(sender: Authentic<Content>, results: readonly CallResult[]): BodyInit | Refusal;
+  /** The answer; a refusal where the protocol has no words for an outcome. */
+  seal(sender: Authentic<Content>, results: readonly CallResult[]): Sealed | Refusal;
+}
+
+/** An answer, sealed to the client. */
+export interface Sealed {
+  readonly ok: true;
+  readonly body: string | Uint8Array<ArrayBuffer>;
 }

@@ -1,258 +1,111 @@
 /**
  * @module
- * Wire protocol v1 (docs/protocol.md): a request is a JSON object of four sealed values, an answer
- * one sealed value. Parses, verifies, encodes; no I/O, no clock of its own, no keys.
+ * Protocol v1 behind the seam of protocol.ts: finds the sender by trying keys, verifies, seals. The
+ * form of its messages is in v1_messages.ts.
  */
-import crc32 from "crc-32";
-import { decodeBase64, decodeBase64Into, encodeBase64Url } from "./base64.ts";
-import { MAX_NAME_BYTES } from "../config/modules.ts";
+import type { Box } from "../crypto/box.ts";
+import type { NonceMark } from "../crypto/nonce_mark.ts";
+import type { CallResult } from "../functions/types.ts";
+import type { Keyring } from "../keys/keyring.ts";
+import type { Sender, SenderFinder, SenderRefusal } from "../keys/sender.ts";
+import type { Refusal } from "../refusals.ts";
+import type { Authentic, Parsed, Protocol, Sealed, Soon, Verified } from "./protocol.ts";
+import {
+  encodeResponse,
+  encodeResult,
+  RequestParser,
+  type SealedRequest,
+  verifyRequest,
+} from "./v1_messages.ts";
 
-/** Names of the four values, in the order of the specification. */
-export const VALUE_NAMES = ["id", "check", "ts", "entry"] as const;
-/** One of the four values. */
-export type ValueName = typeof VALUE_NAMES[number];
-
-/** Each value as `nonce (24 bytes) ‖ tag (16 bytes) ‖ ciphertext`. */
-export type SealedRequest = Readonly<Record<ValueName, Uint8Array>>;
-/** Each value as plaintext. */
-export type OpenedRequest = Readonly<Record<ValueName, Uint8Array>>;
-
-/** Why a request is refused before anything is opened. */
-export type ParseRefusal = "not JSON" | "a value is missing or malformed";
-/** Why a request is refused although it authenticated. */
-export type VerifyRefusal =
-  | "check does not match id"
-  | "expired"
-  | "unknown secret"
-  | "malformed function name";
-
-/** Nonce and tag of a sealed value. */
-const OVERHEAD = 40;
-/** A client secret as text. */
-const ID_LENGTH = 128;
-/** `check` and `ts` are integers of 0 to 8 bytes. */
-const MAX_INTEGER_LENGTH = 8;
-
-const LENGTHS: Readonly<Record<ValueName, readonly [least: number, most: number]>> = {
-  id: [OVERHEAD + ID_LENGTH, OVERHEAD + ID_LENGTH],
-  check: [OVERHEAD, OVERHEAD + MAX_INTEGER_LENGTH],
-  ts: [OVERHEAD, OVERHEAD + MAX_INTEGER_LENGTH],
-  entry: [OVERHEAD + 1, OVERHEAD + MAX_NAME_BYTES],
-};
-
-/** Characters of a value at most, in base64 with padding. */
-const MAX_VALUE_LENGTH = 4 * Math.ceil((OVERHEAD + MAX_NAME_BYTES) / 3);
-/** Bytes of all four values at most. */
-const MAX_REQUEST_BYTES = VALUE_NAMES.reduce((sum, name) => sum + LENGTHS[name][1], 0);
-
-/** A request whose values have the right form, or why it is refused. */
-export type ParsedRequest =
-  | { readonly ok: true; readonly request: SealedRequest }
-  | { readonly ok: false; readonly reason: ParseRefusal };
-
-/**
- * Reads request bodies. All values of a request lie in one buffer that the next request reuses: they
- * must be used up before (a buffer for each value costs more than its cryptography).
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * const refused = { ok: false, reason: "a value is missing or malformed" };
- * assert.deepEqual(new RequestParser().parse("[]"), refused);
- * ```
- */
-export class RequestParser {
-  readonly #buffer = new Uint8Array(MAX_REQUEST_BYTES + MAX_VALUE_LENGTH);
-  #used = 0;
-
-  /** Lengths that no valid request has are refused here, before any cryptography. */
-  parse(body: string): ParsedRequest {
-    let members: unknown;
-    try {
-      members = JSON.parse(body);
-    } catch {
-      return { ok: false, reason: "not JSON" };
-    }
-    this.#used = 0;
-    const id = this.#value(members, "id");
-    const check = this.#value(members, "check");
-    const ts = this.#value(members, "ts");
-    const entry = this.#value(members, "entry");
-    if (id === undefined || check === undefined || ts === undefined || entry === undefined) {
-      return { ok: false, reason: "a value is missing or malformed" };
-    }
-    return { ok: true, request: { id, check, ts, entry } };
-  }
-
-  #value(members: unknown, name: ValueName): Uint8Array | undefined {
-    if (typeof members !== "object" || members === null) return undefined;
-    const text = (members as Record<string, unknown>)[name];
-    if (typeof text !== "string" || text.length > MAX_VALUE_LENGTH) return undefined;
-    const length = decodeBase64Into(text, this.#buffer, this.#used);
-    const [least, most] = LENGTHS[name];
-    if (length < least || length > most) return undefined;
-    this.#used += length;
-    return this.#buffer.subarray(this.#used - length, this.#used);
-  }
-}
-
-/** What verification needs to know. */
-export interface VerifyContext {
-  /** Unix time of the server, whole seconds. */
-  readonly nowSeconds: number;
-  /** RequestTTL: how far `ts` may be from now, either way. */
+/** The parts of protocol v1. */
+export interface V1Parts {
+  readonly box: Box;
+  readonly keyring: Keyring;
+  readonly senders: SenderFinder;
+  readonly nonceMark: NonceMark;
   readonly requestTtlSeconds: number;
-  /** Whether a secret is registered, in time that does not depend on its content. */
-  readonly isRegisteredSecret: (secret: Uint8Array) => boolean;
+  /** Milliseconds since 1970. */
+  readonly clock?: () => number;
 }
 
-/** What an authentic request asks for. */
-export interface VerifiedRequest {
-  /** Name of the function, folded to lower case. */
-  readonly functionName: string;
-  /** The last second (Unix time) in which this request would be accepted. */
-  readonly expiresAtSeconds: number;
-}
+/** `check`, `id`, `ts` and `entry`: the probe comes first, since it is the shortest. */
+type Values = readonly [check: Uint8Array, id: Uint8Array, ts: Uint8Array, entry: Uint8Array];
 
-/** Checks an opened request: CRC of the secret, time, secret, form of the function's name. */
-export function verifyRequest(
-  opened: OpenedRequest,
-  context: VerifyContext,
-): { ok: true; request: VerifiedRequest } | { ok: false; reason: VerifyRefusal } {
-  if (readInteger(opened.check) !== crc32.buf(opened.id) >>> 0) {
-    return { ok: false, reason: "check does not match id" };
+const JSON_TYPE = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;|$)/i;
+
+/** Protocol v1. */
+export class V1 implements Protocol<string, SealedRequest, Sender<Values>> {
+  readonly name = "v1";
+  readonly answerType = "application/json";
+  readonly bodyForm = "text";
+  readonly #parts: V1Parts;
+  readonly #clock: () => number;
+  readonly #parser = new RequestParser();
+
+  constructor(parts: V1Parts) {
+    this.#parts = parts;
+    this.#clock = parts.clock ?? Date.now;
   }
-  const sentAt = readInteger(opened.ts);
-  if (Math.abs(context.nowSeconds - sentAt) > context.requestTtlSeconds) {
-    return { ok: false, reason: "expired" };
+
+  acceptsType(contentType: string): boolean {
+    // The expression takes 2 µs, and nearly all clients write exactly this.
+    return contentType === "application/json" || JSON_TYPE.test(contentType);
   }
-  if (!context.isRegisteredSecret(opened.id)) return { ok: false, reason: "unknown secret" };
-  const name = decodeUtf8(opened.entry);
-  if (name === undefined) return { ok: false, reason: "malformed function name" };
-  const request = {
-    functionName: foldName(name),
-    expiresAtSeconds: sentAt + context.requestTtlSeconds,
-  };
-  return { ok: true, request };
-}
 
-/**
- * A function's name as it is looked up: without regard to case.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * assert.equal(foldName("Time_Test"), "time_test");
- * ```
- */
-export function foldName(name: string): string {
-  return name.toLowerCase();
-}
+  parse(body: string): Parsed<SealedRequest> | Refusal {
+    return this.#parser.parse(body);
+  }
 
-/**
- * Unsigned big-endian integer; leading zero bytes do not matter, no bytes are 0. Above 2^53 the
- * result is rounded, which no comparison here can notice: no valid value is near.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * assert.equal(readInteger(new Uint8Array([0, 1, 0])), 256);
- * ```
- */
-export function readInteger(bytes: Uint8Array): number {
-  let value = 0;
-  for (const byte of bytes) value = value * 256 + byte;
-  return value;
-}
+  authenticate(
+    { check, id, ts, entry }: SealedRequest,
+    address: string,
+  ): Soon<Authentic<Sender<Values>> | Refusal> {
+    const values: Values = [check, id, ts, entry];
+    const arrival = { address, nowSeconds: this.#nowSeconds() };
+    const found = this.#parts.senders.find(values, arrival);
+    return found instanceof Promise ? found.then(authentic) : authentic(found);
+  }
 
-/**
- * Unsigned big-endian integer without leading zero bytes; 0 is no bytes.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * assert.deepEqual(writeInteger(256), new Uint8Array([1, 0]));
- * ```
- */
-export function writeInteger(value: number): Uint8Array {
-  const bytes: number[] = [];
-  for (let rest = value; rest > 0; rest = Math.floor(rest / 256)) bytes.unshift(rest % 256);
-  return Uint8Array.from(bytes);
-}
+  verify({ content: { client, sealed, opened } }: Authentic<Sender<Values>>): Verified | Refusal {
+    const { keyring, nonceMark, requestTtlSeconds } = this.#parts;
+    const [sealedCheck, sealedId, sealedTs, sealedEntry] = sealed;
+    const nonces = [sealedId, sealedCheck, sealedTs, sealedEntry] as const;
+    if (nonces.some((value) => nonceMark.isOwn(value))) return { ok: false, code: "reflected" };
+    const nowSeconds = this.#nowSeconds();
+    const [check, id, ts, entry] = opened;
+    const verified = verifyRequest({ check, id, ts, entry }, {
+      nowSeconds,
+      requestTtlSeconds,
+      isRegisteredSecret: (secret) => keyring.isRegisteredSecret(secret),
+    });
+    if (!verified.ok) return verified;
+    const { functionName, sentAtSeconds, expiresAtSeconds } = verified.request;
+    const claim = { nonces, owner: client.slot, sentAtSeconds, expiresAtSeconds, nowSeconds };
+    return { ok: true, claim, calls: [{ functionName }] };
+  }
 
-/** What a client puts into a request. */
-export interface RequestContent {
-  readonly secretHex: string;
-  readonly functionName: string;
-  /** Unix time of the client, whole seconds. */
-  readonly nowSeconds: number;
-}
+  accepted({ content }: Authentic<Sender<Values>>, address: string): void {
+    this.#parts.senders.accepted(content, { address, nowSeconds: this.#nowSeconds() });
+  }
 
-/** Body of a request, each value sealed on its own by `seal` under a fresh nonce. */
-export function encodeRequest(
-  content: RequestContent,
-  seal: (plaintext: Uint8Array) => Uint8Array,
-): string {
-  const id = ENCODER.encode(content.secretHex);
-  const plain: OpenedRequest = {
-    id,
-    check: writeInteger(crc32.buf(id) >>> 0),
-    ts: writeInteger(content.nowSeconds),
-    entry: ENCODER.encode(content.functionName),
-  };
-  return JSON.stringify(
-    Object.fromEntries(VALUE_NAMES.map((name) => [name, encodeBase64Url(seal(plain[name]))])),
-  );
-}
+  seal({ content }: Authentic<Sender<Values>>, [result]: readonly CallResult[]): Sealed | Refusal {
+    if (result === undefined) return { ok: false, code: "internal_error" };
+    // v1 has no words for errors: the sender gets the one refusal.
+    if (!result.ok) return result;
+    const { box, nonceMark } = this.#parts;
+    const sealed = box.seal(content.key, nonceMark.make(), encodeResult(result.text));
+    return { ok: true, body: encodeResponse(sealed) };
+  }
 
-/** Body of an answer: the sealed value with padding, which the Python client needs. */
-export function encodeResponse(sealed: Uint8Array): string {
-  return `{"value":"${encodeBase64Url(sealed)}"}`;
-}
-
-/** The sealed value of an answer's body, or `undefined` when it is not an answer. */
-export function parseResponse(body: string): Uint8Array | undefined {
-  try {
-    const members: unknown = JSON.parse(body);
-    if (typeof members !== "object" || members === null || !("value" in members)) return undefined;
-    return typeof members.value === "string" ? decodeBase64(members.value) : undefined;
-  } catch {
-    return undefined;
+  #nowSeconds(): number {
+    return Math.floor(this.#clock() / 1000);
   }
 }
 
-/** Characters up to which a result is encoded without the platform's encoder. */
-const MAX_SHORT_RESULT = 256;
-const ENCODER = new TextEncoder();
-const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  // Most names are short and ASCII, for which the platform's decoder is slow.
-  let text = "";
-  for (const byte of bytes) {
-    if (byte >= 0x80) return decodeBeyondAscii(bytes);
-    text += String.fromCharCode(byte);
-  }
-  return text;
-}
-
-function decodeBeyondAscii(bytes: Uint8Array): string | undefined {
-  try {
-    return UTF8.decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
-
-/** UTF-8 bytes of a function's result. */
-export function encodeResult(text: string): Uint8Array {
-  if (text.length > MAX_SHORT_RESULT) return ENCODER.encode(text);
-  // Short ASCII again, as in decodeUtf8.
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code >= 0x80) return ENCODER.encode(text);
-    bytes[i] = code;
-  }
-  return bytes;
+function authentic(
+  found: Sender<Values> | SenderRefusal,
+): Authentic<Sender<Values>> | Refusal {
+  if (typeof found === "string") return { ok: false, code: found };
+  return { ok: true, client: found.client, content: found };
 }

@@ -7,7 +7,7 @@ import { hashedLine, parseRegisterLine } from "../../lib/keys/secrets.ts";
 import { formatKey, type SecretHex } from "../../lib/crypto/keys.ts";
 import { generateKeyPair } from "../../lib/crypto/nacl.ts";
 import { isFile, mayMount, testIf } from "../conditions.ts";
-import { sealRequest } from "../endpoint.ts";
+import { sealRequest } from "../v1_client.ts";
 import { msp, mspOk, PROGRAM, run, RUNTIME, ServerProcess, TempFolder } from "../program.ts";
 import { randomFrom } from "../random.ts";
 import { callServer, postTo, registerClient } from "../registered.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { sealRequest } from "../endpoint.ts";
+import { sealRequest } from "../v1_client.ts";
 import { FunctionServer, isAlive, waitUntil, writeModules } from "../functions.ts";
 import { msp, mspOk, TempFolder } from "../program.ts";
 import { postTo } from "../registered.ts";
@@ -74,7 +74,7 @@ Deno.test("a function that kills its process while it loads is marked broken, ot
   assert.match(server.err, /INFO functions: Functions: ping, pong\n/);
   for (const name of ["ping", "pong"]) assert.equal(await functions.call(name), "pong");
   assert.equal(await functions.call("fatal"), 401);
-  await server.waitForLog(/function is broken: fatal/);
+  await server.waitForLog(/function fatal cannot be loaded/);
   const deaths = server.err.match(/A process of functions ended/g) ?? [];
   assert.ok(deaths.length <= 7, `${deaths.length} deaths`);
   await folder.write("modules/fatal.js", PING);

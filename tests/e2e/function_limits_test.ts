@@ -124,7 +124,7 @@ for (const { what, code } of ENDLESS) {
     assert.equal(await first, 401);
     // Started before the old process is left behind, and finished in it.
     const slow = functions.call("slow");
-    await functions.server.waitForLog(/function timed out: stuck/);
+    await functions.server.waitForLog(/function stuck took longer than its Timeout/);
     await functions.server.waitForLog(/Function stuck does not come back/);
     assert.equal(await functions.call("ping"), "pong");
     assert.equal(await slow, "slow");
@@ -185,7 +185,7 @@ Deno.test("calls beyond Queue are refused at once and logged, and Instances run 
   });
   const answers = await Promise.all(Array.from({ length: 5 }, () => functions.call("narrow")));
   assert.deepEqual(answers.toSorted(), [401, 401, 401, "done", "done"]);
-  await functions.server.waitForLog(/function is busy: narrow: 2 calls wait or run/);
+  await functions.server.waitForLog(/function narrow's queue is full: 2 calls wait or run/);
   const wide = await Promise.all(Array.from({ length: 6 }, () => functions.call("wide")));
   assert.deepEqual(new Set(wide), new Set(["done"]));
 });

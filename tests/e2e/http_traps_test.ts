@@ -6,7 +6,7 @@ import http2 from "node:http2";
 import { RUNTIME, ServerProcess, TempFolder } from "../program.ts";
 import { RawConnection, rawRequest } from "../raw_http.ts";
 import { callServer, registerClient } from "../registered.ts";
-import { openAnswer, sealRequest } from "../endpoint.ts";
+import { openAnswer, sealRequest } from "../v1_client.ts";
 
 /**
  * From 2.8.3 on Deno has another HTTP parser: it refuses more, and announces the end of a connection but
@@ -88,6 +88,41 @@ const TRAPS: readonly { readonly what: string; readonly text: string; readonly s
       text: "GET / HTTP/1.1\r\nHost: evil:99/../v1\r\n\r\n",
       status: 404,
     },
+    {
+      what: "a Host that holds the endpoint",
+      text: `POST / HTTP/1.1\r\nHost: x/v1\r\n${TYPE}Content-Length: 2\r\n\r\n{}`,
+      status: 404,
+    },
+    {
+      what: "a Host that holds the endpoint and its slash",
+      text: `POST / HTTP/1.1\r\nHost: x/v1/\r\n${TYPE}Content-Length: 2\r\n\r\n{}`,
+      status: 404,
+    },
+    {
+      what: "the endpoint behind a Host that ends the path",
+      text: `POST /v1 HTTP/1.1\r\nHost: x/y?\r\n${TYPE}Content-Length: 2\r\n\r\n{}`,
+      status: 401,
+    },
+    {
+      what: "a target with a host and a query",
+      text: `POST http://x/v1?a=1 HTTP/1.1\r\nHost: other\r\n${TYPE}Content-Length: 2\r\n\r\n{}`,
+      status: 401,
+    },
+    {
+      what: "a query",
+      text: `POST /v1?a=/x HTTP/1.1\r\nHost: x\r\n${TYPE}Content-Length: 2\r\n\r\n{}`,
+      status: 401,
+    },
+    {
+      what: "two slashes",
+      text: `POST //v1 HTTP/1.1\r\nHost: x\r\n${TYPE}Content-Length: 2\r\n\r\n{}`,
+      status: 404,
+    },
+    {
+      what: "a path behind the endpoint",
+      text: `POST /v1/x HTTP/1.1\r\nHost: x\r\n${TYPE}Content-Length: 2\r\n\r\n{}`,
+      status: 404,
+    },
     { what: "an empty Host", text: "GET / HTTP/1.1\r\nHost:\r\n\r\n", status: 404 },
     { what: "no Host", text: "GET / HTTP/1.1\r\n\r\n", status: 404 },
     {
@@ -159,11 +194,14 @@ Deno.test("HTTP/2 in the clear is the same endpoint, with the same refusals", as
   const client = await registerClient(folder);
   await using server = await ServerProcess.start({ cwd: folder.path });
   const session = http2.connect(`http://127.0.0.1:${server.port}`);
-  const post = (body: string): Promise<{ status: number; text: string; names: string[] }> =>
+  const post = (
+    body: string,
+    path = "/v1",
+  ): Promise<{ status: number; text: string; names: string[] }> =>
     new Promise((resolve, reject) => {
       const stream = session.request({
         ":method": "POST",
-        ":path": "/v1",
+        ":path": path,
         "content-type": "application/json",
       });
       let status = 0, text = "", names: string[] = [];
@@ -177,7 +215,7 @@ Deno.test("HTTP/2 in the clear is the same endpoint, with the same refusals", as
       stream.end(body);
     });
   try {
-    const refused = await Promise.all(["{}", "[".repeat(10_000), "x"].map(post));
+    const refused = await Promise.all(["{}", "[".repeat(10_000), "x"].map((body) => post(body)));
     for (const { status, text, names } of refused) {
       assert.equal(status, 401);
       assert.equal(text, "");
@@ -186,6 +224,9 @@ Deno.test("HTTP/2 in the clear is the same endpoint, with the same refusals", as
     const { status, text } = await post(JSON.stringify(sealRequest(client, "time_test")));
     assert.equal(status, 200);
     assert.match(openAnswer(client, text), /^It is currently/);
+    const withQuery = await post(JSON.stringify(sealRequest(client, "time_test")), "/v1?a=1");
+    assert.equal(withQuery.status, 200, "a query changes nothing");
+    assert.equal((await post("{}", "/v1/x")).status, 404);
   } finally {
     await new Promise<void>((resolve) => session.close(() => resolve()));
   }

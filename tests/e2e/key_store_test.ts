@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { sealRequest } from "../endpoint.ts";
+import { sealRequest } from "../v1_client.ts";
 import { waitUntil } from "../functions.ts";
 import { msp, mspOk, ServerProcess, TempFolder } from "../program.ts";
 import { callServer, postTo, registerClient } from "../registered.ts";
@@ -44,7 +44,7 @@ Deno.test("the register keeps digests, migrate-secrets and rotate-secrets work w
   assert.match(await mspOk(["migrate-secrets"], options), /^Replaced 1 secret /);
   assert.ok(!(await folder.read("sec/clients.dev")).includes(client.secretHex));
   server.signal("SIGHUP");
-  await server.waitForLog(/Looking at key store, modules and certificate/);
+  await server.waitForLog(/Reloading key store, modules and certificate/);
   assert.ok(isAnswer(await callServer(server.url, client, "time_test")));
   const [secret] = JSON.parse(await mspOk(["rotate-secrets", "--yes", "--json"], options));
   const renewed = { ...client, secretHex: secret };

@@ -25,7 +25,7 @@ Deno.test("at [Limits] Requests the body that has been coming for longest gives 
   const first = slow.shift();
   assert.match(await first?.readHead() ?? "", /^HTTP\/1\.1 401 [\s\S]*connection: close/i);
   await server.waitForLog(
-    /Refused a request from 127\.0\.0\.1: body too slow, others need the place/,
+    /Refused a request from 127\.0\.0\.1: the body was slow and another request needed the slot/,
   );
   for (const connection of [first, ...slow]) connection?.[Symbol.dispose]();
 });
@@ -40,7 +40,9 @@ Deno.test("at [Limits] RequestsPerAddress an address waits for its own requests,
   await using server = await ServerProcess.start({ cwd: folder.path });
   const slow: RawConnection[] = [];
   for (let i = 0; i < 8; i++) slow.push(await dribble(server));
-  await server.waitForLog(/127\.0\.0\.1: too many requests of this address at once/);
+  await server.waitForLog(
+    /127\.0\.0\.1: \[Limits\] RequestsPerAddress are in flight from this address already/,
+  );
   assert.equal(await callServer(server.url, client, "time_test"), 401);
   const elsewhere = { "x-forwarded-for": "192.0.2.7" };
   assert.match(String(await callServer(server.url, client, "time_test", elsewhere)), /^It is/);
@@ -59,10 +61,10 @@ Deno.test("[Limits] BodySize and BodyTimeout are what a body may be", async () =
   const response = await postTo(server.url, "x".repeat(1025));
   await response.body?.cancel();
   assert.equal(response.status, 401);
-  await server.waitForLog(/: body too large\n/);
+  await server.waitForLog(/: the body is larger than \[Limits\] BodySize\n/);
   using connection = await dribble(server);
   assert.match(await connection.readHead(), /^HTTP\/1\.1 401 /);
-  await server.waitForLog(/: body too slow\n/);
+  await server.waitForLog(/: the body took longer than \[Limits\] BodyTimeout\n/);
 });
 
 Deno.test("at [Limits] Addresses and RememberedRequests a line of the log says so", async () => {
@@ -77,9 +79,9 @@ Deno.test("at [Limits] Addresses and RememberedRequests a line of the log says s
     await callServer(server.url, client, "time_test", { "x-forwarded-for": `192.0.2.${i}` });
     await postTo(server.url, "{}", { "x-forwarded-for": `198.51.100.${i}` }).then((r) => r.text());
   }
-  await server.waitForLog(/More addresses were accepted than \[Limits\] Addresses/);
+  await server.waitForLog(/More client addresses than \[Limits\] Addresses/);
   for (let i = 0; i < 900; i++) await callServer(server.url, client, "time_test");
-  await server.waitForLog(/More requests within RequestTTL than \[Limits\] RememberedRequests/);
+  await server.waitForLog(/share of \[Limits\] RememberedRequests is used up/);
 });
 
 Deno.test("a key store that others can read is a warning with its remedy", async () => {

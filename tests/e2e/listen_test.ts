@@ -30,14 +30,16 @@ Deno.test("TLS: the server answers, takes a new certificate without restart, and
     return failures;
   })();
   await authority.issue("server-tls", "second");
-  await server.waitForLog(/Certificate in use: server-tls\.pem/);
+  await server.waitForLog(/Certificate reloaded: server-tls\.pem/);
   assert.match(await authority.shown(server.port), /CN ?= ?second/);
   await folder.write("server-tls.key", await folder.read("ca.key"));
   await server.waitForLog(
-    /KeyFile is not the key of CertFile; the certificate before stays in use/,
+    /KeyFile is not the key of CertFile; the previous certificate stays in use/,
   );
   await folder.write("server-tls.pem", "half written");
-  await server.waitForLog(/Cannot use server-tls\.pem: no CERTIFICATE in PEM; the certificate/);
+  await server.waitForLog(
+    /Cannot use server-tls\.pem: it holds no CERTIFICATE in PEM; the previous/,
+  );
   isChanging = false;
   assert.deepEqual(await calls, []);
   assert.match(await authority.shown(server.port), /CN ?= ?second/);
@@ -56,7 +58,10 @@ Deno.test("TLS: a pair that cannot be used stops the start with one clear error"
   };
   assert.match(await serve("a.pem", "b.key"), /error: .*KeyFile is not the key of CertFile\n/);
   assert.match(await serve("a.pem", "none.key"), /error: Cannot read none\.key: not found\n/);
-  assert.match(await serve("a.key", "a.key"), /error: Cannot use a\.key: no CERTIFICATE in PEM\n/);
+  assert.match(
+    await serve("a.key", "a.key"),
+    /error: Cannot use a\.key: it holds no CERTIFICATE in PEM\n/,
+  );
 });
 
 Deno.test("TLS: a port that another server listens on is refused", async () => {
@@ -120,6 +125,6 @@ Deno.test("a Unix socket has its mode, serves, is replaced when it was left behi
   assert.equal((await folder.names()).includes("msp.sock"), false, "removed");
   await folder.write("msp.sock", "no socket");
   const { err } = await msp(["serve"], { cwd: folder.path });
-  assert.match(err, /error: Cannot listen on msp\.sock: what is there is no socket\n/);
+  assert.match(err, /error: Cannot listen on msp\.sock: the file there is not a socket\n/);
   assert.equal(await folder.read("msp.sock"), "no socket");
 });

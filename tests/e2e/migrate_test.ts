@@ -68,7 +68,7 @@ testIf(
     // Further steps of the guide: digests in place of secrets, while it runs.
     assert.match(await mspOk(["migrate-secrets", ...paths], options), /^Replaced 3 secrets/);
     server.signal("SIGHUP");
-    await server.waitForLog(/Looking at key store/);
+    await server.waitForLog(/Reloading key store/);
     const home = { cwd: folder.join("home2") };
     const { out } = await run([PYTHON, PYTHON_CLIENT, server.url, "time_test"], home);
     assert.match(out, /^It is currently: \n\t/);

@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import { Box } from "../../lib/crypto/box.ts";
 import type { PrivateKey, PublicKey, SecretHex } from "../../lib/crypto/keys.ts";
-import { encodeRequest } from "../../lib/protocol/v1.ts";
-import { type RequestMembers, sealRequest, type TestClient } from "../endpoint.ts";
+import { encodeRequest } from "../../lib/protocol/v1_messages.ts";
+import { type RequestMembers, sealRequest, type TestClient } from "../v1_client.ts";
 import { sendAll } from "../load.ts";
 import { RUNTIME, ServerProcess, TempFolder } from "../program.ts";
 import { postTo, registerClient } from "../registered.ts";

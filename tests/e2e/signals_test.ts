@@ -24,7 +24,7 @@ Deno.test("signals that come before the server is ready end nothing, and a reloa
   for (const signal of ["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGHUP"] as const) server.signal(signal);
   await server.waitUntilReady();
   assert.ok(isEarly, "the signals came too late for this test");
-  await server.waitForLog(/INFO server: Looking at key store, modules and certificate\n/);
+  await server.waitForLog(/INFO server: Reloading key store, modules and certificate\n/);
   for (const signal of ["SIGUSR1", "SIGUSR2"] as const) server.signal(signal);
   assert.match(String(await callServer(server.url, client, "time_test")), /^It is currently/);
   assert.equal(await server.stop(), 0);

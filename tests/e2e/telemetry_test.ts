@@ -43,7 +43,7 @@ class Collector {
 testIf(
   !RUNTIME.isExecutable,
   "an executable has the telemetry that it was compiled with",
-  "OTEL_DENO: a call has spans for finding the sender, the function and the seal",
+  "OTEL_DENO: a request has the span of Deno, which tells nothing of the call",
   async () => {
     await using folder = await TempFolder.make();
     const client = await registerClient(folder);
@@ -58,18 +58,10 @@ testIf(
     await using server = await ServerProcess.start({ cwd: folder.path, env });
     await server.waitForLog(/Functions: time_test/);
     assert.match(String(await callServer(server.url, client, "time_test")), /^It is currently/);
-    const names = ["find-sender", "function", "seal"];
-    const ours = (): Span[] => collector.spans.filter(({ name }) => names.includes(name));
-    await waitUntil(
-      () => Promise.resolve(names.every((name) => ours().some((each) => each.name === name))),
-      "the three spans",
-    );
     await waitUntil(
       () => Promise.resolve(collector.spans.some(({ name }) => name === "POST")),
       "the span of the request",
     );
-    const request = collector.spans.find(({ name }) => name === "POST");
-    for (const { name, parentSpanId } of ours()) assert.equal(parentSpanId, request?.spanId, name);
     for (const secret of [client.secretHex, await folder.read("client.pub"), "time_test"]) {
       assert.ok(!collector.text.includes(secret), "telemetry tells what was called by whom");
     }

@@ -68,9 +68,9 @@ Deno.test("settingsFrom() gives the same for an empty file and for the shipped o
 
 Deno.test("settingsFrom() reads where to listen", () => {
   const v6 = settingsOf("[Admin]\nListen=[::1]:9101").admin;
-  assert.deepEqual(v6, { host: "::1", port: 9101 });
+  assert.deepEqual(v6, { listen: { host: "::1", port: 9101 }, hosts: [] });
   const v4 = settingsOf("[Admin]\nListen=127.0.0.1:0").admin;
-  assert.deepEqual(v4, { host: "127.0.0.1", port: 0 });
+  assert.deepEqual(v4?.listen, { host: "127.0.0.1", port: 0 });
   const tls = { certFile: "a.pem", keyFile: "b.pem" };
   assert.deepEqual(settingsOf("[Server]\nCertFile=a.pem\nKeyFile=b.pem").listen.tls, tls);
   const socket = settingsOf("[Server]\nSocket=/run/msp.sock\nSocketMode=0600").listen.socket;

@@ -29,29 +29,29 @@ function endless(pull: (controller: ReadableStreamDefaultController<Uint8Array>)
 
 Deno.test("BodyReader.read() reads bodies of declared and of unknown length", async () => {
   const reader = new BodyReader({ maxBytes: 16_384, timeoutMs: 60_000 });
-  assert.deepEqual(await reader.read(post("hällo", { "content-length": "6" })), {
+  assert.deepEqual(await reader.read(post("hällo", { "content-length": "6" }), "text"), {
     ok: true,
-    text: "hällo",
+    content: "hällo",
   });
-  assert.deepEqual(await reader.read(post("hällo")), { ok: true, text: "hällo" });
-  assert.deepEqual(await reader.read(new Request("http://x/")), { ok: true, text: "" });
+  assert.deepEqual(await reader.read(post("hällo"), "text"), { ok: true, content: "hällo" });
+  assert.deepEqual(await reader.read(new Request("http://x/"), "text"), { ok: true, content: "" });
   reader.close();
 });
 
 Deno.test("BodyReader.read() stops at the limit and cancels the rest", async () => {
   const reader = new BodyReader({ maxBytes: 1000, timeoutMs: 60_000 });
   const declared = endless(() => {});
-  const byLength = await reader.read(post(declared.stream, { "content-length": "1001" }));
-  assert.deepEqual(byLength, { ok: false, reason: "body too large" });
+  const byLength = await reader.read(post(declared.stream, { "content-length": "1001" }), "text");
+  assert.deepEqual(byLength, { ok: false, code: "body_too_large" });
   assert.ok(declared.wasCancelled());
   let chunks = 0;
   const chunked = endless((controller) => {
     chunks++;
     controller.enqueue(new Uint8Array(300));
   });
-  assert.deepEqual(await reader.read(post(chunked.stream)), {
+  assert.deepEqual(await reader.read(post(chunked.stream), "bytes"), {
     ok: false,
-    reason: "body too large",
+    code: "body_too_large",
   });
   assert.ok(chunked.wasCancelled());
   assert.ok(chunks < 10, `${chunks} chunks were taken`);
@@ -61,7 +61,10 @@ Deno.test("BodyReader.read() stops at the limit and cancels the rest", async () 
 Deno.test("BodyReader.read() gives up on a body that does not come", async () => {
   const reader = new BodyReader({ maxBytes: 1000, timeoutMs: 40 });
   const silent = endless(() => new Promise<void>(() => {}));
-  assert.deepEqual(await reader.read(post(silent.stream)), { ok: false, reason: "body too slow" });
+  assert.deepEqual(await reader.read(post(silent.stream), "text"), {
+    ok: false,
+    code: "body_too_slow",
+  });
   assert.ok(silent.wasCancelled());
   reader.close();
 });
@@ -69,7 +72,7 @@ Deno.test("BodyReader.read() gives up on a body that does not come", async () =>
 Deno.test("BodyReader.read() survives a body that breaks off", async () => {
   const reader = new BodyReader({ maxBytes: 16_384, timeoutMs: 60_000 });
   const broken = endless((controller) => controller.error(new Error("reset")));
-  const result = await reader.read(post(broken.stream));
-  assert.deepEqual(result, { ok: false, reason: "body broken off" });
+  const result = await reader.read(post(broken.stream), "text");
+  assert.deepEqual(result, { ok: false, code: "body_incomplete" });
   reader.close();
 });

@@ -5,7 +5,7 @@ import {
   encodeResult,
   parseResponse,
   RequestParser,
-} from "../../../lib/protocol/v1.ts";
+} from "../../../lib/protocol/v1_messages.ts";
 import { HOSTILE_TEXTS } from "../../hostile.ts";
 
 Deno.test("encodeResult() is UTF-8, short or long", () => {
@@ -36,7 +36,7 @@ Deno.test("RequestParser.parse() gives back what was sealed, request after reque
         );
         const parsed = parser.parse(body);
         assert.ok(parsed.ok);
-        const { id, check, ts, entry } = parsed.request;
+        const { id, check, ts, entry } = parsed.message;
         assert.deepEqual([id, check, ts, entry], sealed);
       },
     ),

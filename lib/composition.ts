@@ -1,0 +1,101 @@
+/**
+ * @module
+ * Puts the endpoint together: protocols, calls, limits. Starts nothing and listens nowhere, so that
+ * tests compose what the server composes.
+ */
+import { Calls } from "./calls.ts";
+import type { Settings } from "./config/settings.ts";
+import type { Box } from "./crypto/box.ts";
+import { NonceMark } from "./crypto/nonce_mark.ts";
+import type { PrivateKey } from "./crypto/keys.ts";
+import type { FunctionCaller } from "./functions/types.ts";
+import { createEndpoint, type Endpoint } from "./http/endpoint.ts";
+import type { Keyring } from "./keys/keyring.ts";
+import { SenderSearch } from "./keys/search.ts";
+import { SenderFinder } from "./keys/sender.ts";
+import { BodyReader } from "./limits/body.ts";
+import { WorkBudget } from "./limits/budget.ts";
+import { RequestGate } from "./limits/gate.ts";
+import { RefusalClock } from "./limits/refusal_clock.ts";
+import type { Observer } from "./observer.ts";
+import { V1 } from "./protocol/v1.ts";
+import type { Claims } from "./replay/claims.ts";
+
+/** What an endpoint works with. */
+export interface CompositionParts {
+  readonly settings: Pick<
+    Settings,
+    "limits" | "proxy" | "requestTtlSeconds" | "ipAddressTtlSeconds"
+  >;
+  readonly box: Box;
+  /** The server's present private key. */
+  readonly privateKey: PrivateKey;
+  readonly keyring: Keyring;
+  readonly claims: Claims;
+  readonly functions: FunctionCaller;
+  readonly observer: Observer;
+  /** Milliseconds since 1970. */
+  readonly clock?: () => number;
+  readonly refusalClock?: RefusalClock;
+}
+
+/** An endpoint, and the parts of it that the server goes on working with. */
+export interface Composition {
+  readonly endpoint: Endpoint;
+  readonly search: SenderSearch;
+  readonly nonceMark: NonceMark;
+  readonly gate: RequestGate;
+  /** Stops its clocks. */
+  readonly close: () => void;
+}
+
+/** Composes an endpoint. */
+export function composeEndpoint(parts: CompositionParts): Composition {
+  const { settings, box, keyring, claims, functions, observer } = parts;
+  const { limits } = settings;
+  const search = new SenderSearch(keyring, new WorkBudget(limits.searchPercent / 100));
+  const nonceMark = new NonceMark(box, parts.privateKey);
+  const senders = new SenderFinder({
+    box,
+    keyring,
+    search,
+    failuresPerMinute: limits.failuresPerMinute,
+    maxAddresses: limits.addresses,
+    addressTtlSeconds: settings.ipAddressTtlSeconds,
+    observer,
+  });
+  const v1 = new V1({
+    box,
+    keyring,
+    senders,
+    nonceMark,
+    requestTtlSeconds: settings.requestTtlSeconds,
+    ...(parts.clock === undefined ? {} : { clock: parts.clock }),
+  });
+  const calls = new Calls({
+    claims,
+    functions,
+    observer,
+    isRegistered: (client) => keyring.isRegistered(client),
+  });
+  const bodies = new BodyReader({
+    maxBytes: limits.bodyBytes,
+    timeoutMs: limits.bodyTimeoutSeconds * 1000,
+  });
+  const gate = new RequestGate({ ...limits, makeRoom: () => bodies.evictSlowest() });
+  const refusalClock = parts.refusalClock ?? new RefusalClock();
+  const endpoint = createEndpoint({
+    calls,
+    protocols: [v1],
+    bodies,
+    gate,
+    refusalClock,
+    proxy: settings.proxy,
+    observer,
+  });
+  const close = (): void => {
+    bodies.close();
+    refusalClock.close();
+  };
+  return { endpoint, search, nonceMark, gate, close };
+}

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { Calls } from "../../lib/calls.ts";
+import type { CallResult } from "../../lib/functions/types.ts";
+import type { ClientRecord } from "../../lib/keys/keyring.ts";
+import { type Called, SILENT } from "../../lib/observer.ts";
+import type { Protocol, Sealed } from "../../lib/protocol/protocol.ts";
+import type { Refusal } from "../../lib/refusals.ts";
+import type { ClaimResult } from "../../lib/replay/claims.ts";
+
+const CLIENT: ClientRecord = {
+  publicKeyBase64: "",
+  slot: 0,
+  fingerprint: "0".repeat(16),
+  file: "c.pub",
+};
+const OK: CallResult = { ok: true, text: "result", isJson: false };
+
+/** What each step gives, where it differs from a call that succeeds. */
+interface Way {
+  readonly parse?: Refusal;
+  readonly authenticate?: Refusal;
+  readonly verify?: Refusal;
+  readonly claim?: ClaimResult;
+  readonly call?: CallResult;
+  readonly isRemovedMeanwhile?: boolean;
+  /** Whether each step gives a promise. */
+  readonly isSlow?: boolean;
+}
+
+/** Takes the way, and tells which steps were taken. */
+async function take(way: Way): Promise<{
+  steps: string[];
+  answer: Sealed | Refusal;
+  called: Called[];
+}> {
+  const steps: string[] = [], called: Called[] = [];
+  const step = <T>(name: string, value: T): T => {
+    steps.push(name);
+    return value;
+  };
+  const soon = <T>(value: T): T | Promise<T> => way.isSlow ? Promise.resolve(value) : value;
+  const protocol: Protocol<string, string, string> = {
+    name: "test",
+    answerType: "text/plain",
+    bodyForm: "text",
+    acceptsType: () => true,
+    parse: (body) => step("parse", way.parse ?? { ok: true, message: body }),
+    authenticate: (message) =>
+      soon(step("sender", way.authenticate ?? { ok: true, client: CLIENT, content: message })),
+    verify: () =>
+      step(
+        "verify",
+        way.verify ?? {
+          ok: true,
+          claim: {
+            nonces: [new Uint8Array(), new Uint8Array(), new Uint8Array(), new Uint8Array()],
+            owner: 0,
+            sentAtSeconds: 0,
+            expiresAtSeconds: 1,
+            nowSeconds: 0,
+          },
+          calls: [{ functionName: "f", params: "{}" }],
+        },
+      ),
+    accepted: () => step("accepted", undefined),
+    seal: (_, [result]) =>
+      step("seal", result?.ok ? { ok: true, body: result.text } : result ?? fail()),
+  };
+  const calls = new Calls({
+    claims: {
+      claim: () => soon(step("claim", way.claim ?? "fresh")),
+      settle: () => soon(step("settle", undefined)),
+      fill: { window: { used: 0, capacity: 1 }, entries: { used: 0, capacity: 1 } },
+      close: () => {},
+    },
+    functions: {
+      call: (name, params) => soon(step(`run ${name} ${params}`, way.call ?? OK)),
+    },
+    observer: {
+      ...SILENT,
+      called: (event) => void called.push(event),
+    },
+    isRegistered: () => !way.isRemovedMeanwhile,
+  });
+  const answer = await calls.answer(protocol, "body", "192.0.2.1");
+  return { steps, answer, called };
+}
+
+function fail(): never {
+  throw new Error("no result");
+}
+
+const FULL = ["parse", "sender", "verify", "claim", "accepted", "settle", "run f {}", "seal"];
+
+Deno.test("Calls.answer() takes each step in its order, whether or not it must wait", async () => {
+  for (const isSlow of [false, true]) {
+    const { steps, answer, called } = await take({ isSlow });
+    assert.deepEqual(steps, FULL);
+    assert.deepEqual(answer, { ok: true, body: "result" });
+    assert.deepEqual(called.map(({ functionName, refusal }) => ({ functionName, refusal })), [
+      { functionName: "f", refusal: undefined },
+    ]);
+  }
+});
+
+Deno.test("Calls.answer() ends at the step that refuses, and nothing runs after it", async () => {
+  const table: { way: Way; code: string; steps: number; why: string }[] = [
+    { way: { parse: { ok: false, code: "not_json" } }, code: "not_json", steps: 1, why: "form" },
+    {
+      way: { authenticate: { ok: false, code: "unknown_sender" } },
+      code: "unknown_sender",
+      steps: 2,
+      why: "sender",
+    },
+    { way: { verify: { ok: false, code: "expired" } }, code: "expired", steps: 3, why: "time" },
+    { way: { claim: "replayed" }, code: "replayed", steps: 4, why: "a copy does not run" },
+    {
+      way: { isRemovedMeanwhile: true },
+      code: "client_removed",
+      steps: 7,
+      why: "no answer for a client that was removed while the function ran",
+    },
+  ];
+  assert.equal(table.length, 5);
+  for (const isSlow of [false, true]) {
+    for (const { way, code, steps, why } of table) {
+      const taken = await take({ ...way, isSlow });
+      assert.deepEqual(taken.steps, FULL.slice(0, steps), why);
+      assert.equal(taken.answer.ok ? "" : taken.answer.code, code, why);
+    }
+  }
+});
+
+Deno.test("Calls.answer() names a function only where it is registered", async () => {
+  const failed = await take({ call: { ok: false, code: "function_failed", detail: "x" } });
+  assert.deepEqual(failed.answer, {
+    ok: false,
+    code: "function_failed",
+    detail: "x",
+    client: CLIENT,
+    functionName: "f",
+  });
+  assert.equal(failed.called[0]?.refusal, "function_failed");
+  const unknown = await take({ call: { ok: false, code: "unknown_function" } });
+  assert.deepEqual(unknown.answer, { ok: false, code: "unknown_function", client: CLIENT });
+  assert.deepEqual(unknown.called, [], "an unknown name is the sender's text");
+});
