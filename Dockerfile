@@ -1,47 +1,50 @@
-# Mini Share Point in a container: see README, "Container".
-ARG DENO_VERSION=2.9.6
+# Mini Share Point in a container: see docs/container.md.
+ARG DENO_IMAGE=docker.io/denoland/deno:2.9.6@sha256:2014dc167ece617ef7e7ba40631ac2234c59e75ce693e7cc2dc2602b3c87859d
+ARG DEBIAN_IMAGE=docker.io/library/debian:bookworm-slim@sha256:abd67ffcfa541b485a3dff59865ab629aa048a6c613e639d36e7456b0b229241
 
-FROM docker.io/denoland/deno:${DENO_VERSION} AS build
+# The executable is compiled on the machine that builds, for another architecture too: nothing of the
+# target runs during the build.
+FROM --platform=$BUILDPLATFORM ${DENO_IMAGE} AS build
 WORKDIR /src
-COPY deno.json deno.lock ./
-COPY main.ts host.ts ./
-COPY cli ./cli
-COPY lib ./lib
-COPY tasks ./tasks
-COPY config ./config
-COPY modules ./modules
+COPY . .
+ARG TARGETARCH
 # Shown by --version; git itself is not in the build.
 ARG MSP_COMMIT=
 ENV MSP_COMMIT=${MSP_COMMIT}
-# Types are checked where the tests run. The server starts functions as another user, which takes a
-# program of its own.
-RUN deno task compile --no-check --allow-run=/usr/bin/setpriv
+# Types are checked where the tests run. /data is a volume of its own. The server starts functions as
+# another user, which takes a program of its own.
+RUN case $TARGETARCH in \
+      amd64) target=x86_64-unknown-linux-gnu ;; \
+      arm64) target=aarch64-unknown-linux-gnu ;; \
+      *) echo "Deno does not run on $TARGETARCH" >&2; exit 1 ;; \
+    esac \
+ && deno task compile --no-check --target $target --output /image/usr/local/lib/msp/msp \
+      --allow-read=/data --allow-write=/data --allow-run=/usr/bin/setpriv
+WORKDIR /image
 # In a container, paths are absolute.
-RUN mkdir -p dist/share && sed 's#=sec#=/sec#' config/config.ini > dist/share/config.ini
+RUN mkdir -p usr/local/bin usr/local/share/msp config app/modules log sec data \
+ && sed 's#=sec#=/sec#' /src/config/config.ini > usr/local/share/msp/config.ini \
+ && cp /src/LICENSE usr/local/share/msp/ \
+ && install -m 755 /src/deploy/container.sh usr/local/bin/msp \
+ && for name in docker-entrypoint appendclient purgeclients keygen listclients removeclient \
+      rotate-secrets rotate-server-key doctor; do \
+      ln -s msp "usr/local/bin/$name" || exit 1; \
+    done
 
 # Not smaller (distroless/cc would save some 50 MB): changing the user needs a shell and setpriv, and
 # `docker exec -it NAME /bin/bash` is how this server was always administered.
-FROM docker.io/library/debian:bookworm-slim
+FROM ${DEBIAN_IMAGE}
 LABEL org.opencontainers.image.title="Mini Share Point" \
       org.opencontainers.image.description="Registered clients call functions on a server, every value sealed with NaCl box" \
       org.opencontainers.image.licenses="MIT"
-COPY --from=build /src/dist/msp /usr/local/bin/msp
-COPY --from=build /src/dist/share/config.ini /usr/local/share/msp/config.ini
-COPY deploy/docker-entrypoint.sh /usr/local/bin/docker-entrypoint
-COPY deploy/by-name.sh /usr/local/bin/appendclient
-RUN chmod 0755 /usr/local/bin/docker-entrypoint /usr/local/bin/appendclient \
- && cd /usr/local/bin \
- && for name in purgeclients keygen listclients removeclient rotate-secrets rotate-server-key doctor; do \
-      ln appendclient "$name" || exit 1; \
-    done \
- && mkdir -p /config /app/modules /log /sec
+COPY --from=build /image/ /
 WORKDIR /app
 ENV MSP_CONFIG_PATH=/config/config.ini \
     MSP_MODCONF_PATH=/config/modules.ini \
     MSP_LOGFILE_PATH=/log \
     PUID=1000 \
     PGID=100
-VOLUME ["/config", "/app/modules", "/log", "/sec"]
+VOLUME ["/config", "/app/modules", "/log", "/sec", "/data"]
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=6s --start-period=10s CMD ["msp", "health"]
 ENTRYPOINT ["docker-entrypoint"]

@@ -1,16 +1,17 @@
 /**
- * The image of the Dockerfile, built and run with buildah (.ci/container): entry point, users, volumes,
+ * @module
+ * The container image, run with buildah (.ci/container): entry point, users, capabilities, volumes,
  * commands by name, stop and second start.
  */
 import assert from "node:assert/strict";
 
 import { testIf } from "../conditions.ts";
 import { waitUntil } from "../functions.ts";
-import { mspOk, type Outcome, run, TempFolder } from "../program.ts";
+import { mspOk, type Outcome, run, type RunOptions, TempFolder } from "../program.ts";
 
 const IMAGE = Deno.env.get("MSP_TEST_IMAGE");
 const STORAGE = (Deno.env.get("MSP_TEST_BUILDAH") ?? "").split(" ").filter((each) => each !== "");
-const VOLUMES = ["config", "app/modules", "log", "sec"];
+const VOLUMES = ["config", "app/modules", "log", "sec", "data"];
 
 /** A container of the image, with folders of the test as its volumes. */
 class Container {
@@ -52,6 +53,7 @@ async function buildah(args: readonly string[]): Promise<Outcome> {
 class Server {
   readonly #process: Deno.ChildProcess;
   #text = "";
+  #isOver = false;
   readonly #done: Promise<unknown>;
 
   /** Starts it with the entry point, as `docker run` would. */
@@ -67,7 +69,8 @@ class Server {
     const collect = async (stream: ReadableStream<Uint8Array>): Promise<void> => {
       for await (const text of stream.pipeThrough(new TextDecoderStream())) this.#text += text;
     };
-    this.#done = Promise.all([collect(this.#process.stdout), collect(this.#process.stderr)]);
+    this.#done = Promise.all([collect(this.#process.stdout), collect(this.#process.stderr)])
+      .finally(() => void (this.#isOver = true));
   }
 
   get text(): string {
@@ -75,7 +78,9 @@ class Server {
   }
 
   async waitFor(pattern: RegExp): Promise<void> {
-    await waitUntil(() => Promise.resolve(pattern.test(this.#text)), `${pattern} in ${this.#text}`);
+    await waitUntil(() => Promise.resolve(this.#isOver || pattern.test(this.#text)), `${pattern}`)
+      .catch((error) => assert.fail(`${error.message}: ${this.#text}`));
+    assert.match(this.#text, pattern);
   }
 
   /** URL of the endpoint. */
@@ -233,14 +238,9 @@ containerTest("a function cannot read the key store, whatever it imports", async
   );
   await Deno.chmod(folder.join("app/modules/thief.js"), 0o644);
   await Deno.chmod(folder.join("sec"), 0o700);
-  const options = { cwd: folder.path };
-  await mspOk(["keygen", "pair", "client"], options);
   await using server = new Server(container, ["--port", "0"]);
   const url = await server.url();
-  const appended = await container.run(["appendclient", await folder.read("client.pub")]);
-  await folder.write("client.secret", /Secret: (\S+)/.exec(appended.out)?.[1] ?? "");
-  await folder.write("server.pub", await folder.read("sec/server.pub"));
-  await server.waitFor(/Registered client keys: 1/);
+  const options = await register(container, server);
   const found: string[] = JSON.parse(await mspOk(["call", url, "thief"], options));
   assert.deepEqual(found.filter((each) => each.startsWith("/sec")), []);
   assert.equal(await server.stop(), 0);
@@ -292,12 +292,181 @@ containerTest("with a read-only root file system it writes to its volumes only",
   assert.equal(await ownerOf(folder.join("sec/server.key")), "1000:100");
 });
 
-containerTest("a wrong PUID is one clear error, another command runs as it is", async (folder) => {
-  await using container = await Container.make(folder);
-  const wrong = await container.run(["docker-entrypoint"], ["--env", "PUID=me"]);
-  assert.equal(wrong.code, 2);
-  assert.match(wrong.err, /^docker-entrypoint: error: Cannot use PUID=me, expected the number/);
-  const other = await container.run(["docker-entrypoint", "msp", "--version"]);
-  assert.match(other.out, /^msp \d+\.\d+\.\d+ \(Mini Share Point; commit \w+, Deno /);
-  assert.equal((await container.run(["pwd"])).out, "/app\n");
-});
+/** Registers a client with the running server, and gives what `msp call` needs to call it. */
+async function register(container: Container, server: Server): Promise<RunOptions> {
+  const { folder } = container;
+  const options = { cwd: folder.path };
+  await mspOk(["keygen", "pair", "client"], options);
+  const appended = await container.run(["appendclient", await folder.read("client.pub")]);
+  assert.equal(appended.code, 0, appended.err);
+  await folder.write("client.secret", /Secret: (\S+)/.exec(appended.out)?.[1] ?? "");
+  await folder.write("server.pub", await folder.read("sec/server.pub"));
+  await server.waitFor(/Registered client keys: 1/);
+  return options;
+}
+
+const COUNTER = `export const entry_call = async () => {
+  const seen = Number(await Deno.readTextFile("/data/count").catch(() => 0)) + 1;
+  await Deno.writeTextFile("/data/count", String(seen));
+  return String(seen);
+};`;
+
+/** The capabilities that compose.yaml does not add again. Buildah drops ALL after it has added some. */
+const DROPPED = [
+  "AUDIT_WRITE",
+  "DAC_OVERRIDE",
+  "FOWNER",
+  "FSETID",
+  "MKNOD",
+  "NET_BIND_SERVICE",
+  "NET_RAW",
+  "SETFCAP",
+  "SETPCAP",
+  "SYS_CHROOT",
+].flatMap((each) => ["--cap-drop", `CAP_${each}`]);
+
+const VOLUME_STATES: readonly { why: string; owner: number; mode: number; config: boolean }[] = [
+  { why: "made by the daemon", owner: 0, mode: 0o755, config: false },
+  { why: "made by the user", owner: 1000, mode: 0o755, config: false },
+  { why: "of the user alone", owner: 1000, mode: 0o700, config: true },
+];
+
+for (const { why, owner, mode, config } of VOLUME_STATES) {
+  containerTest(
+    `with the capabilities of compose.yaml alone, and volumes ${why}`,
+    async (folder) => {
+      await using container = await Container.make(folder);
+      await folder.write("app/modules/counter.js", COUNTER);
+      await folder.write(
+        "config/modules.ini",
+        "[Modules]\ncounter=counter\n[counter]\nWrite=/data\nRead=/data\n",
+      );
+      if (config) {
+        await folder.write(
+          "config/config.ini",
+          "[Server]\nKeypath=/sec\n[Clients]\nKeypath=/sec\nRegister=/sec/clients.dev\n",
+        );
+      }
+      for (const volume of VOLUMES.filter((each) => each !== "data")) {
+        const files = [volume, ...(await folder.names(volume)).map((name) => `${volume}/${name}`)];
+        for (const file of files) await Deno.chown(folder.join(file), owner, owner);
+        if (volume !== "app/modules") await Deno.chmod(folder.join(volume), mode);
+      }
+      await using server = new Server(container, ["--port", "0"], [
+        ...DROPPED,
+        "--env",
+        "PGID=1000",
+      ]);
+      const url = await server.url();
+      const options = await register(container, server);
+      for (const count of ["1", "2"]) {
+        assert.equal(await mspOk(["call", url, "counter"], options), `${count}\n`);
+      }
+      assert.equal(await ownerOf(folder.join("sec/server.key")), "1000:1000");
+      assert.equal(await ownerOf(folder.join("data/count")), await ownerOf(folder.join("data")));
+      assert.equal(await server.stop(), 0);
+    },
+  );
+}
+
+containerTest(
+  "without any capability it runs with --user, and else says what it needs",
+  async (folder) => {
+    await using container = await Container.make(folder);
+    const refused = await container.run(["docker-entrypoint"], ["--cap-drop", "ALL"]);
+    assert.equal(refused.code, 2);
+    assert.match(
+      refused.err,
+      /^msp: error: Cannot become user 1000: [^\n]*SETUID and SETGID\nmsp: hint: [^\n]*--user 1000:100\n/,
+    );
+    assert.deepEqual(await folder.names("config"), []);
+    for (const volume of VOLUMES) await Deno.chown(folder.join(volume), 4321, 4321);
+    const user = ["--cap-drop", "ALL", "--user", "4321:4321"];
+    await using server = new Server(container, ["--port", "0"], user);
+    await server.url();
+    assert.equal(await ownerOf(folder.join("sec/server.key")), "4321:4321");
+    assert.equal(await server.stop(), 0);
+  },
+);
+
+containerTest(
+  "commands in the container run as PUID, and leave no file of root",
+  async (folder) => {
+    await using container = await Container.make(folder);
+    const ids = ["--env", "PUID=1234", "--env", "PGID=2345"];
+    {
+      await using server = new Server(container, ["--port", "0"], ids);
+      await server.url();
+      assert.equal(await server.stop(), 0);
+    }
+    const inLog = [...ids, "--workingdir", "/log"];
+    for (
+      const [line, file] of [[["keygen", "private", "a"], "a.key"], [[
+        "msp",
+        "keygen",
+        "private",
+        "b",
+      ], "b.key"]] as const
+    ) {
+      const { code, err } = await container.run(line, inLog);
+      assert.equal(code, 0, err);
+      assert.equal(await ownerOf(folder.join("log", file)), "1234:2345");
+    }
+    const doctor = await container.run(["doctor"], ids);
+    assert.equal(doctor.code, 0, doctor.out + doctor.err);
+    // What a host folder with files of root gets: only the owner of what the server uses changes.
+    assert.equal(await ownerOf(folder.join("app/modules")), "1234:2345");
+    const made = await container.run(["docker-entrypoint", "msp", "listclients"], ids);
+    assert.equal(made.code, 0, made.err);
+  },
+);
+
+const WRONG_IDS: readonly { id: string; why: string; message?: RegExp }[] = [
+  { id: "PUID=me", why: "a name" },
+  { id: "PUID=-1", why: "negative" },
+  { id: "PUID= 1000", why: "a space" },
+  { id: 'PUID="1000"', why: "quotes of an env file" },
+  { id: "PUID=08", why: "octal or not" },
+  { id: "PUID=1e3", why: "not whole" },
+  { id: "PUID=4294967295", why: "what the system calls nobody at all" },
+  { id: "PUID=4294967296", why: "root, once it is cut to 32 bits" },
+  { id: "PUID=99999999999999999999", why: "beyond what a shell can compare" },
+  { id: "PGID=4294967296", why: "the group, in the same way" },
+  {
+    id: "PUID=65534",
+    why: "the user of functions",
+    message: /which is the user and group of functions\n/,
+  },
+  {
+    id: "PGID=65534",
+    why: "the group of functions",
+    message: /which is the user and group of functions\n/,
+  },
+];
+
+containerTest(
+  "a wrong PUID or PGID is one clear error, for the server and for commands",
+  async (folder) => {
+    await using container = await Container.make(folder);
+    for (
+      const { id, why, message = /\nmsp: hint: Set it to a whole number from 0 to 4294967294\n/ }
+        of WRONG_IDS
+    ) {
+      for (const command of ["docker-entrypoint", "listclients"]) {
+        const { code, err } = await container.run([command], ["--env", id]);
+        assert.equal(code, 2, `${id}: ${why}: ${err}`);
+        assert.ok(err.startsWith(`msp: error: Cannot use ${id}`), err);
+        assert.match(err, message);
+      }
+    }
+    assert.deepEqual(await folder.names("sec"), []);
+    const other = await container.run(["docker-entrypoint", "sh", "-c", "id -u"], [
+      "--env",
+      "PUID=me",
+    ]);
+    assert.equal(other.out, "0\n", "another program runs as it is");
+    const version = await container.run(["docker-entrypoint", "msp", "--version"]);
+    assert.match(version.out, /^msp \d+\.\d+\.\d+ \(Mini Share Point; commit \w+, Deno /);
+    assert.equal((await container.run(["pwd"])).out, "/app\n");
+  },
+);
