@@ -1,72 +1,106 @@
 /**
  * @module
- * `deno task bench`: everything in one run; writes bench/results.json, and from it the performance
- * section of README and the plot. Options: `--rounds=5`, `--seconds=2`, `--binary=dist/msp`,
- * `--only=throughput,functions,strangers,sizes,micro,stretch` (prints only, writes nothing).
+ * `deno task bench`: measures everything in one run and writes the performance section of README.
  */
-import { runFunctions } from "./functions.ts";
-import { runLongestStretch, runMicro } from "./micro.ts";
-import { type Results, writeReport } from "./report.ts";
-import { runSizes } from "./sizes.ts";
-import { runStrangers } from "./strangers.ts";
-import { runThroughput } from "./throughput.ts";
+import { repositoryPath } from "../tasks/root.ts";
+import { join } from "node:path";
+import type { Effort } from "./course.ts";
+import { requirePrograms } from "./load.ts";
+import { MOST_SPREAD, percent } from "./plausible.ts";
+import { faultsOf, type Results, writeReport } from "./report.ts";
+import { checkOut } from "./revision.ts";
+import { type Part, PARTS, runPlan } from "./run.ts";
+import { runTool, say, temporaryFolder, type Tool, type ToolArguments, ToolError } from "./tool.ts";
 
-const given = new Map(Deno.args.map((word): [string, string] => {
-  const [name = "", value = ""] = word.replace(/^--/, "").split("=");
-  return [name, value];
-}));
-const rounds = Number(given.get("rounds") ?? 5);
-const seconds = Number(given.get("seconds") ?? 2);
-const binary = given.get("binary");
-const only = given.get("only")?.split(",");
-const folder = await Deno.makeTempDir({ prefix: "msp-bench-" });
-// This process stays off the server's core.
-await new Deno.Command("taskset", { args: ["-apc", "1", String(Deno.pid)], stdout: "null" })
-  .output();
+const TOOL = {
+  name: "bench",
+  about: `Measures the server beside a plain echo of the same requests, round by round:
+  calls    CPU time of a call by process, latency, throughput
+  ladder   where the CPU time of a call goes, step by step
+  senders  many registered clients, unknown senders
+  rest     memory of an idle server, time to the first answered call
+  micro    pieces of a call without HTTP
+A whole run writes the performance section of README.md. It does not when a spread is above
+${
+    percent(MOST_SPREAD)
+  } or a figure is implausible. It needs wrk, cc and an otherwise idle machine.`,
+  options: {
+    compare: { value: "REV", meaning: "measure another git revision in the same rounds" },
+    only: { value: "PARTS", meaning: `run some parts, such as ${PARTS.slice(0, 2).join(",")}` },
+    binary: { value: "FILE", meaning: "executable for the part rest (dist/msp)" },
+    rounds: { value: "COUNT", meaning: "rounds of each part", least: 1, fallback: 9 },
+    seconds: { value: "COUNT", meaning: "seconds of one measurement", least: 1, fallback: 2 },
+    quick: { meaning: "only check that everything runs, with one short round" },
+  },
+} satisfies Tool<string>;
+type Arguments = ToolArguments<keyof typeof TOOL["options"]>;
 
-/** Runs a part if it is wanted, and prints what it found. */
-async function part<T>(name: string, run: () => Promise<T>): Promise<T | undefined> {
-  if (only !== undefined && !only.includes(name)) return undefined;
-  const result = await run();
-  // deno-lint-ignore no-console -- the result
-  console.log(name, result);
-  return result;
+/** The executable of the part rest, if there is one. */
+async function findBinary(given: string | undefined): Promise<string | undefined> {
+  const path = given ?? repositoryPath("dist/msp");
+  const info = await Deno.stat(path).catch(() => undefined);
+  if (info?.isFile === true) return await Deno.realPath(path);
+  if (given === undefined) return undefined;
+  throw new ToolError(`--binary ${given}: not a file`, { exitStatus: 2 });
 }
 
-try {
-  const throughput = await part(
-    "throughput",
-    () => runThroughput({ folder, rounds, seconds, binary }),
-  );
-  const functions = await part("functions", () => runFunctions({ folder, rounds, binary }));
-  const strangers = await part("strangers", () => runStrangers({ folder, rounds, binary }));
-  const sizes = await part(
-    "sizes",
-    () => runSizes({ folder, rounds: Math.min(rounds, 3), binary }),
-  );
-  const micro = await part("micro", runMicro);
-  const longestStretchMs = await part("stretch", runLongestStretch);
-  if (longestStretchMs && throughput && functions && strangers && sizes && micro) {
-    const results: Results = {
-      date: new Date().toISOString().slice(0, 10),
-      machine: await describeMachine(),
-      deno: binary === undefined ? Deno.version.deno : binary,
-      rounds,
-      throughput,
-      functions,
-      strangers,
-      sizes,
-      micro,
-      longestStretchMs,
-    };
-    await writeReport(results);
-  }
-} finally {
-  await Deno.remove(folder, { recursive: true });
+function chosenParts(only: string | undefined): readonly Part[] {
+  if (only === undefined) return PARTS;
+  return only.split(",").map((name) => {
+    const part = PARTS.find((each) => each === name);
+    if (part !== undefined) return part;
+    throw new ToolError(`--only ${name}: expected some of ${PARTS.join(",")}`, { exitStatus: 2 });
+  });
 }
 
 async function describeMachine(): Promise<string> {
-  const { stdout } = await new Deno.Command("lscpu").output();
-  const model = /Model name:\s*(.+)/.exec(new TextDecoder().decode(stdout))?.[1] ?? "unknown";
+  const { stdout } = await new Deno.Command("lscpu", { env: { LC_ALL: "C" } }).output();
+  const model = /^Model name:\s*(.+)/m.exec(new TextDecoder().decode(stdout))?.[1] ?? "unknown";
   return `${navigator.hardwareConcurrency} cores, ${model}`;
 }
+
+async function versionOf(binary: string): Promise<string> {
+  const { stdout } = await new Deno.Command(binary, { args: ["--version"] }).output();
+  return new TextDecoder().decode(stdout).trim();
+}
+
+async function run({ values, number }: Arguments): Promise<void> {
+  requirePrograms();
+  const isQuick = values.quick !== undefined;
+  const effort: Effort = isQuick
+    ? { rounds: 1, seconds: 1, clients: 500 }
+    : { rounds: number("rounds"), seconds: number("seconds"), clients: 10_000 };
+  const parts = chosenParts(values.only);
+  const binary = await findBinary(values.binary);
+  const isWhole = !isQuick && values.only === undefined && values.compare === undefined;
+  if (isWhole && binary === undefined) {
+    const hint = "deno task compile makes dist/msp; --binary names another executable";
+    throw new ToolError("no executable to measure", { hint });
+  }
+  await using folder = await temporaryFolder();
+  const revision = values.compare === undefined
+    ? undefined
+    : await checkOut(values.compare, join(folder.path, "revision"));
+  const findings = await runPlan({ folder: folder.path, parts, effort, binary, revision });
+  if (!isWhole || binary === undefined) return;
+  await publish({
+    ...findings,
+    date: new Date().toISOString().slice(0, 10),
+    machine: await describeMachine(),
+    deno: Deno.version.deno,
+    executable: await versionOf(binary),
+    rounds: effort.rounds,
+  });
+}
+
+async function publish(results: Results): Promise<void> {
+  const faults = faultsOf(results);
+  if (faults.length > 0) {
+    const hint = "run it on an idle machine, with more --rounds and --seconds";
+    throw new ToolError(`README.md was not changed:\n  ${faults.join("\n  ")}`, { hint });
+  }
+  await writeReport(results);
+  say("\nWrote README.md, bench/results.json and the plot.");
+}
+
+await runTool(TOOL, run);

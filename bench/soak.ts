@@ -23,7 +23,7 @@ const change = (n: number): Promise<void> =>
   Deno.writeTextFile(join(home, "modules/f.js"), `export const entry_call = () => ${n};\n`);
 await change(0);
 const line = serverLine(binary);
-const subject = await startSubject(line, home, { isFree: true });
+const subject = await startSubject(line, home);
 await subject.waitForLog(/INFO functions: Functions: /);
 const port = Number(new URL(subject.url).port);
 const end = Date.now() + minutes * 60_000;
@@ -101,9 +101,7 @@ async function measure(): Promise<void> {
   const minute = Math.round(minutes - (end - Date.now()) / 60_000);
   // deno-lint-ignore no-console -- the result
   console.log(
-    `minute ${minute}: ${
-      (await subject.residentMegabytes()).toFixed(0)
-    } MB, ${files} descriptors, ` +
+    `minute ${minute}: ${(await subject.megabytes()).toFixed(0)} MB, ${files} descriptors, ` +
       `functions ${hostMegabytes.join(" + ")} MB; ${JSON.stringify(counts)}`,
   );
 }

@@ -1,10 +1,11 @@
 /**
  * @module
- * A program under measurement, on the first core; what loads it runs on the second.
+ * A program under measurement: starts it, reads its log, stops it.
  */
-import { residentMegabytes } from "../tests/process_memory.ts";
-import { repositoryPath } from "../tasks/root.ts";
 import { programFlags } from "../tasks/flags.ts";
+import { repositoryPath } from "../tasks/root.ts";
+import { proportionalMegabytes } from "./processes.ts";
+import { removeOnSignal } from "./tool.ts";
 
 /** A started program. */
 export interface Subject {
@@ -14,88 +15,108 @@ export interface Subject {
   readonly startMs: number;
   /** Waits until the log has a line. */
   readonly waitForLog: (pattern: RegExp) => Promise<void>;
-  readonly residentMegabytes: () => Promise<number>;
+  /** The last lines of the log. */
+  readonly logEnd: () => string;
+  /** Proportional set size of the process, without its function processes. */
+  readonly megabytes: () => Promise<number>;
   readonly stop: () => Promise<void>;
 }
 
-/**
- * Starts a program and waits for its ready line, which holds its URL. With `isFree` it may use every
- * core.
- */
-export async function startSubject(
-  line: readonly string[],
-  cwd: string,
-  { isFree = false } = {},
-): Promise<Subject> {
+/** A program that does not become ready within this time fails. */
+const READY_TIMEOUT_MS = 60_000;
+
+/** Starts a program and waits for its ready line, which holds its URL. */
+export async function startSubject(line: readonly string[], cwd: string): Promise<Subject> {
+  const [program = "", ...args] = line;
   const before = performance.now();
-  const process = new Deno.Command("taskset", {
-    args: ["-c", isFree ? "0-1" : "0", ...line],
+  const process = new Deno.Command(program, {
+    args,
     cwd,
     env: { NO_COLOR: "1" },
+    stdin: "null",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  let out = "", err = "", onText = (): void => {};
-  const collect = async (stream: ReadableStream<Uint8Array>, add: (text: string) => void) => {
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-      add(text);
-      onText();
-    }
+  const release = removeOnSignal(() => process.kill("SIGTERM"));
+  const out = new Output(process.stdout), err = new Output(process.stderr);
+  const ended = process.status.then(() => {
+    throw new Error(`${line.join(" ")} exited:\n${err.text}`);
+  });
+  ended.catch(() => {});
+  const waitFor = async (output: Output, pattern: RegExp): Promise<void> => {
+    const timeout = AbortSignal.timeout(READY_TIMEOUT_MS);
+    await Promise.race([output.waitFor(pattern, timeout), ended]);
   };
-  const output = Promise.all([
-    collect(process.stdout, (text) => void (out += text)),
-    collect(process.stderr, (text) => void (err = (err + text).slice(-100_000))),
-  ]);
-  const waitFor = (condition: () => boolean): Promise<void> =>
-    new Promise((resolve, reject) => {
-      onText = () => {
-        if (condition()) resolve();
-      };
-      onText();
-      process.status.then(() => reject(new Error(`${line.join(" ")} ended:\n${err}`)));
-    });
-  await waitFor(() => out.includes("\n"));
-  const startMs = performance.now() - before;
-  if (!isFree) await moveChildren(process.pid);
+  await waitFor(out, /\n/);
+  const { pid } = process;
   return {
-    url: /http:\/\/\S+/.exec(out)?.[0] ?? "",
-    pid: process.pid,
-    startMs,
-    waitForLog: (pattern) => waitFor(() => pattern.test(err)),
-    residentMegabytes: () => residentMegabytes(process.pid),
+    url: /http:\/\/\S+/.exec(out.text)?.[0] ?? "",
+    pid,
+    startMs: performance.now() - before,
+    waitForLog: (pattern) => waitFor(err, pattern),
+    logEnd: () => err.text.split("\n").slice(-8).join("\n"),
+    megabytes: () => proportionalMegabytes(pid),
     async stop(): Promise<void> {
       process.kill("SIGTERM");
       await process.status;
-      await output;
+      release();
+      await Promise.all([out.ended, err.ended]);
     },
   };
 }
 
-/** Functions have the core of the load generator, as they have other cores than the server at work. */
-async function moveChildren(pid: number): Promise<void> {
-  const script = `for each in $(ps -o pid= --ppid ${pid}); do taskset -apc 1 $each; done`;
-  await new Deno.Command("sh", { args: ["-c", script], stdout: "null" }).output();
+/** Waits until a server can answer: its keys are loaded and its functions too. */
+export async function waitUntilServing({ waitForLog }: Subject): Promise<void> {
+  // Which of them is first depends on the machine.
+  await waitForLog(/Registered client keys/);
+  await waitForLog(/INFO functions: Functions: /);
 }
 
-const flags = programFlags();
+/** What a program writes, of which the last 100,000 characters are kept. */
+class Output {
+  text = "";
+  readonly ended: Promise<void>;
+  #onText = (): void => {};
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.ended = this.#collect(stream);
+  }
+
+  waitFor(pattern: RegExp, timeout: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#onText = () => {
+        if (pattern.test(this.text)) resolve();
+      };
+      this.#onText();
+      timeout.onabort = () => reject(new Error(`no output ${pattern} in time:\n${this.text}`));
+    });
+  }
+
+  async #collect(stream: ReadableStream<Uint8Array>): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const bytes of stream) {
+      this.text = (this.text + decoder.decode(bytes, { stream: true })).slice(-100_000);
+      this.#onText();
+    }
+  }
+}
+
+const SERVE = ["serve", "--host", "127.0.0.1", "--port", "0"];
 
 /** The server: from the sources, or an executable. */
 export function serverLine(binary: string | undefined): string[] {
-  const program = binary === undefined
-    ? [Deno.execPath(), "run", ...flags, repositoryPath("main.ts")]
-    : [repositoryPath(binary)];
-  return [...program, "serve", "--host", "127.0.0.1", "--port", "0"];
+  if (binary !== undefined) return [binary, ...SERVE];
+  return sourceLine(repositoryPath("main.ts"), programFlags());
+}
+
+/** The server from its main.ts, with some permissions. */
+export function sourceLine(main: string, flags: readonly string[]): string[] {
+  return [Deno.execPath(), "run", ...flags, main, ...SERVE];
 }
 
 /** A helper program of this folder. */
 export function helperLine(name: string, ...args: string[]): string[] {
-  const permissions = ["--allow-net=127.0.0.1", "--allow-read"];
-  return [
-    Deno.execPath(),
-    "run",
-    "--no-prompt",
-    ...permissions,
-    repositoryPath("bench", name),
-    ...args,
-  ];
+  const permissions = ["--allow-net=127.0.0.1", "--allow-read", "--allow-write", "--allow-env"];
+  const program = repositoryPath("bench", name);
+  return [Deno.execPath(), "run", "--no-prompt", ...permissions, program, ...args];
 }

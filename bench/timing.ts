@@ -1,23 +1,34 @@
 /**
  * @module
- * `deno task timing [COUNT]`: can a stranger tell "key unknown" from "key known, secret wrong" by how
- * long the refusal takes? So many requests of each kind, mixed at random, each on a connection of its
- * own; the Mann–Whitney statistic as the probability that one of the first kind takes longer than one of
- * the second (0.5: cannot be told), and the Kolmogorov–Smirnov distance. Not part of `deno task bench`.
+ * `deno task timing`: can an unknown sender tell "key not registered" from "key registered, secret
+ * wrong" by how long the refusal takes? Sends requests of each kind, mixed at random, each on a
+ * connection of its own.
  */
 import { generateSecret, type KeyPair } from "../lib/crypto/keys.ts";
 import { generateKeyPair } from "../lib/crypto/nacl.ts";
 import { median } from "./statistics.ts";
+import { join } from "node:path";
 import { type BenchStore, makeStore, sealRequests } from "./store.ts";
-import { serverLine, startSubject } from "./subject.ts";
+import { serverLine, startSubject, waitUntilServing } from "./subject.ts";
+import { runTool, say, temporaryFolder, type Tool, type ToolArguments } from "./tool.ts";
+
+const TOOL = {
+  name: "timing",
+  about:
+    `Measures whether the delay of a refusal tells its reason. Prints the Mann-Whitney statistic: the
+probability that a request with an unregistered key takes longer than one with a wrong secret (0.5:
+nobody can tell), and the Kolmogorov-Smirnov distance.`,
+  options: {
+    count: { value: "COUNT", meaning: "requests of each kind", least: 10, fallback: 10_000 },
+  },
+} satisfies Tool<string>;
 
 /** Requests under way at once. */
 const LANES = 4;
-/** A pause before each, up to so long: refusals leave at the same moments, after which all would ask at once. */
+/** Most of the pause before a request: refusals leave at the same moments, after which all would send at once. */
 const MAX_PAUSE_MS = 10;
 const CONFIG =
   "[Clients]\nRequestTTL=3600\n[Limits]\nFailuresPerMinute=1000000\nSearchPercent=100\n";
-const count = Number(Deno.args[0] ?? 10_000);
 
 /** Milliseconds from the last byte of a request to the first of its answer. */
 async function timeRefusal(port: number, body: string): Promise<number> {
@@ -41,9 +52,9 @@ interface Samples {
   readonly wrongSecret: number[];
 }
 
-async function sample(store: BenchStore, port: number): Promise<Samples> {
+async function sample(store: BenchStore, port: number, count: number): Promise<Samples> {
   const samples: Samples = { unknownKey: [], wrongSecret: [] };
-  const requests = sealAll(store);
+  const requests = sealAll(store, count);
   const lane = async (): Promise<void> => {
     for (let next = requests.pop(); next !== undefined; next = requests.pop()) {
       await new Promise((resolve) => setTimeout(resolve, Math.random() * MAX_PAUSE_MS));
@@ -55,10 +66,10 @@ async function sample(store: BenchStore, port: number): Promise<Samples> {
 }
 
 /**
- * Every request, in random order. Sealed before the first one is sent: what a kind costs this process
- * would show in when its requests start.
+ * Every request, in random order. Sealed before the first one is sent: the sealing time of a kind would
+ * show in the start of its requests.
  */
-function sealAll(store: BenchStore): { kind: keyof Samples; body: string }[] {
+function sealAll(store: BenchStore, count: number): { kind: keyof Samples; body: string }[] {
   const strangers = Array.from({ length: 100 }, generateKeyPair);
   const known = store.senders.slice(0, 1);
   const unknownKey = sealRequests(store, strangers, count);
@@ -85,7 +96,7 @@ function compare(a: readonly number[], b: readonly number[]): { auc: number; dis
   return { auc: pairs / (a.length * b.length), distance };
 }
 
-/** Makes the server know the key by its address, as a client that was heard from. */
+/** Has the server accept the key from this address, as that of a client which called before. */
 async function warmUp(store: BenchStore, url: string, known: KeyPair): Promise<void> {
   const [body = ""] = sealRequests(store, [known], 1);
   const headers = { "content-type": "application/json" };
@@ -93,25 +104,31 @@ async function warmUp(store: BenchStore, url: string, known: KeyPair): Promise<v
   await response.text();
 }
 
-for (const clients of [1, 1000]) {
-  const home = await Deno.makeTempDir({ prefix: "msp-timing-" });
+async function measureWith(clients: number, count: number, folder: string): Promise<void> {
+  const home = join(folder, String(clients));
   const store = await makeStore(home, { count: clients, senderCount: 1, config: CONFIG });
   const subject = await startSubject(serverLine(undefined), home);
   try {
-    await subject.waitForLog(/Registered client keys[\s\S]*Functions: /);
+    await waitUntilServing(subject);
     await warmUp(store, subject.url, store.senders[0] ?? store.server);
-    const { unknownKey, wrongSecret } = await sample(store, Number(new URL(subject.url).port));
+    const port = Number(new URL(subject.url).port);
+    const { unknownKey, wrongSecret } = await sample(store, port, count);
     const { auc, distance } = compare(unknownKey, wrongSecret);
     // 95 % of the values that the statistic has by chance.
     const chance = 1.96 * Math.sqrt((2 * count + 1) / (12 * count * count));
-    // deno-lint-ignore no-console -- the result
-    console.log(
+    say(
       `${clients} registered, ${count} of each: medians ${median(unknownKey).toFixed(2)} and ` +
         `${median(wrongSecret).toFixed(2)} ms; P(unknown key takes longer) = ${auc.toFixed(4)} ` +
-        `(by chance 0.5 ± ${chance.toFixed(4)}); Kolmogorov–Smirnov ${distance.toFixed(4)}`,
+        `(by chance 0.5 ± ${chance.toFixed(4)}); Kolmogorov-Smirnov ${distance.toFixed(4)}`,
     );
   } finally {
     await subject.stop();
-    await Deno.remove(home, { recursive: true });
   }
 }
+
+async function run({ number }: ToolArguments<keyof typeof TOOL["options"]>): Promise<void> {
+  await using folder = await temporaryFolder();
+  for (const clients of [1, 1000]) await measureWith(clients, number("count"), folder.path);
+}
+
+await runTool(TOOL, run);

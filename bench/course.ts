@@ -1,0 +1,137 @@
+/**
+ * @module
+ * What every part of a benchmark shares: the started programs, one set of keys that all of them know,
+ * the requests of a round, and the load generators.
+ */
+import { join } from "node:path";
+import { compileRate, type Load, type LoadResult, runRate, runWrk } from "./load.ts";
+import { measure, type Sample, type Samples, takeTurns } from "./rounds.ts";
+import {
+  type BenchKeys,
+  installConstant,
+  makeKeys,
+  makeStore,
+  sealRequests,
+  writeBodies,
+} from "./store.ts";
+import { startSubject, type Subject, waitUntilServing } from "./subject.ts";
+
+/** How long and how often to measure. */
+export interface Effort {
+  readonly rounds: number;
+  /** Of one measurement. */
+  readonly seconds: number;
+  /** Registered clients of a large installation. */
+  readonly clients: number;
+}
+
+/** How a program is loaded. */
+export interface LoadForm {
+  readonly connections: number;
+  readonly seconds: number;
+  /** A constant rate for each program; without, as fast as the answers come. */
+  readonly rates?: Readonly<Record<string, number>>;
+}
+
+/** More requests are prepared than the fastest program answered before, by this factor. */
+const MARGIN = 2;
+/** Requests a second for which a round is prepared at least: a busy machine may have been quiet later. */
+const LEAST = 30_000;
+/** Requests a second that no server reaches; for the first round, which is not counted. */
+const FIRST_GUESS = 150_000;
+const FIRST_SECONDS = 1;
+/** Requests are dated so far ahead that they are valid through a whole round, with RequestTTL=30. */
+const AHEAD_SECONDS = 15;
+
+/** Programs that are measured in turn with the same requests. */
+export class Course {
+  readonly keys: BenchKeys = makeKeys(1);
+  readonly #folder: string;
+  readonly #rateProgram: string;
+  readonly #subjects = new Map<string, Subject>();
+  /** Programs that refuse a request which they have answered before. */
+  readonly #once = new Set<string>();
+  /** Answers a second of the fastest of them. */
+  #fastest = 0;
+
+  private constructor(folder: string, rateProgram: string) {
+    this.#folder = folder;
+    this.#rateProgram = rateProgram;
+  }
+
+  /** Prepares a course in a folder of its own. */
+  static async open(parent: string): Promise<Course> {
+    const folder = await Deno.makeTempDir({ dir: parent, prefix: "course-" });
+    return new Course(folder, await compileRate(folder));
+  }
+
+  /** Starts a program in the folder of a server that has the keys, and waits until it can be called. */
+  async add(
+    name: string,
+    line: readonly string[],
+    { clients = 1, config = "", isServer = true, answersOnce = true } = {},
+  ): Promise<Subject> {
+    const home = join(this.#folder, `home ${this.#subjects.size}`);
+    await makeStore(home, { count: clients, senderCount: 1, config, keys: this.keys });
+    await installConstant(home);
+    const subject = await startSubject(line, home);
+    this.#subjects.set(name, subject);
+    if (answersOnce) this.#once.add(name);
+    if (isServer) await waitUntilServing(subject);
+    return subject;
+  }
+
+  /** Stops every program. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const subject of this.#subjects.values()) await subject.stop();
+  }
+
+  /** Measures the programs in turn, with fresh requests in each round. The first round is not counted. */
+  async run<Name extends string>(
+    names: readonly Name[],
+    rounds: number,
+    form: LoadForm,
+  ): Promise<Samples<Name>> {
+    const path = join(this.#folder, "bodies");
+    const { rates } = form;
+    const rate = rates && Math.max(...Object.values(rates));
+    this.#fastest = 0;
+    const first = { ...form, seconds: FIRST_SECONDS };
+    await takeTurns(names, 1, {
+      begin: () => this.#prepare(path, FIRST_SECONDS * (rate ?? FIRST_GUESS)),
+      take: (name) => this.#take(name, path, first),
+    });
+    return await takeTurns(names, rounds, {
+      begin: () =>
+        this.#prepare(path, form.seconds * (rate ?? Math.max(LEAST, MARGIN * this.#fastest))),
+      take: (name) => this.#take(name, path, form),
+    });
+  }
+
+  async #prepare(path: string, most: number): Promise<void> {
+    const count = Math.ceil(most) + 1000;
+    const nowSeconds = Math.floor(Date.now() / 1000) + AHEAD_SECONDS;
+    await writeBodies(path, sealRequests(this.keys, this.keys.senders, count, { nowSeconds }));
+  }
+
+  async #take(name: string, bodies: string, form: LoadForm): Promise<Sample> {
+    const subject = this.#subjects.get(name);
+    if (subject === undefined) throw new Error(`${name} was not started`);
+    const { connections, seconds, rates } = form;
+    const load: Load = { url: subject.url, bodies, connections, seconds };
+    const rate = rates?.[name];
+    const sample = await measure(subject, async (): Promise<LoadResult> => {
+      const result = rate === undefined
+        ? await runWrk(load)
+        : await runRate(this.#rateProgram, load, rate);
+      if (result.refused > 0) {
+        throw new Error(
+          `${name} refused ${result.refused} of ${result.requests} requests; its log ends:\n${subject.logEnd()}`,
+        );
+      }
+      return result;
+    });
+    if (this.#once.has(name)) this.#fastest = Math.max(this.#fastest, sample.requestsPerSecond);
+    return sample;
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * @module
+ * The rest part: memory of a server that has nothing to do, and the time from the start of its process
+ * to the first answered call.
+ */
+import { join } from "node:path";
+import { proportionalMegabytes, readTimes, treeOf } from "./processes.ts";
+import { takeTurns } from "./rounds.ts";
+import { type BenchStore, installConstant, makeStore, sealRequests } from "./store.ts";
+import { startSubject } from "./subject.ts";
+
+/** Time after the first call in which the runtime returns memory that it only needed to start. */
+const SETTLE_MS = 2000;
+
+/** What was measured of one start. */
+export interface Start {
+  readonly firstCallMs: number;
+  /** Proportional set sizes. */
+  readonly mainMegabytes: number;
+  /** All function processes. */
+  readonly hostMegabytes: number;
+}
+
+/** Starts servers with one client and one function, in turn. */
+export async function runRest<Name extends string>(
+  folder: string,
+  lines: Readonly<Record<Name, readonly string[]>>,
+  rounds: number,
+): Promise<Readonly<Record<Name, readonly Start[]>>> {
+  const home = await Deno.makeTempDir({ dir: folder, prefix: "rest-" });
+  const store = await makeStore(join(home, "server"), { count: 1, senderCount: 1, config: "" });
+  await installConstant(store.home);
+  const names = Object.keys(lines) as Name[];
+  // The first start fills the caches of the runtime.
+  for (const name of names) await measureStart(lines[name], store);
+  return await takeTurns(names, rounds, { take: (name) => measureStart(lines[name], store) });
+}
+
+async function measureStart(line: readonly string[], store: BenchStore): Promise<Start> {
+  const [body = ""] = sealRequests(store, store.senders, 1);
+  const startMs = performance.now();
+  const subject = await startSubject(line, store.home);
+  try {
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(subject.url, { method: "POST", body, headers });
+    await response.text();
+    const firstCallMs = performance.now() - startMs;
+    if (response.status !== 200) {
+      throw new Error(`the first call was refused:\n${subject.logEnd()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    const [, ...hosts] = treeOf(subject.pid, (await readTimes()).processes);
+    const megabytes = await Promise.all(hosts.map(({ pid }) => proportionalMegabytes(pid)));
+    return {
+      firstCallMs,
+      mainMegabytes: await subject.megabytes(),
+      hostMegabytes: megabytes.reduce((sum, each) => sum + each, 0),
+    };
+  } finally {
+    await subject.stop();
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * @module
+ * The senders part: what many registered clients cost a registered sender, and what an unknown sender
+ * costs the server.
+ */
+import { join } from "node:path";
+import { generateKeyPair } from "../lib/crypto/nacl.ts";
+import { Course, type Effort } from "./course.ts";
+import { runWrk } from "./load.ts";
+import { makeRow, type Row } from "./rows.ts";
+import { measure, type Sample, type Samples, takeTurns } from "./rounds.ts";
+import { type BenchKeys, makeKeys, makeStore, sealRequests, writeBodies } from "./store.ts";
+import { startSubject, type Subject, waitUntilServing } from "./subject.ts";
+
+/** Refusals are held for 20 to 30 ms: few enough to leave the core idle for a half of the time. */
+const CONNECTIONS = 4;
+/** More unknown senders a second than one core can look for among 10,000 keys. */
+const REQUESTS_PER_SECOND = 1000;
+const CONFIG = "[Proxy]\nForwardFor=1\n[Limits]\nFailuresPerMinute=1000000\nSearchPercent=100\n";
+
+/** Measures the CPU time of a call with many registered clients beside that with one. */
+export async function runManyClients(
+  folder: string,
+  line: readonly string[],
+  { rounds, seconds, clients }: Effort,
+): Promise<Row> {
+  await using course = await Course.open(folder);
+  await course.add("many", line, { clients });
+  await course.add("one", line);
+  const samples = await course.run(["many", "one"], rounds, { connections: 32, seconds });
+  const name = `CPU time of a call, ${clients.toLocaleString("en")} registered clients`;
+  return makeRow({ name, unit: "µs", of: ({ cpuMicros }) => cpuMicros }, samples.many, {
+    name: "1 client",
+    taken: samples.one,
+  });
+}
+
+/** Measures servers that refuse unknown senders, in turn; each searches all its keys for each request. */
+export async function runUnknownSender<Name extends string>(
+  folder: string,
+  lines: Readonly<Record<Name, readonly string[]>>,
+  { rounds, seconds, clients }: Effort,
+): Promise<Samples<Name>> {
+  const keys = makeKeys(1);
+  const names = Object.keys(lines) as Name[];
+  const bodies = join(folder, "unknown bodies");
+  const subjects: Partial<Record<string, Subject>> = {};
+  try {
+    for (const name of names) {
+      const home = join(folder, `unknown ${name}`);
+      await makeStore(home, { count: clients, senderCount: 1, config: CONFIG, keys });
+      const subject = await startSubject(lines[name], home);
+      subjects[name] = subject;
+      await waitUntilServing(subject);
+    }
+    return await takeTurns(names, rounds, {
+      begin: () => prepare(bodies, keys, REQUESTS_PER_SECOND * seconds),
+      take: (name) => refuse(subjects[name], bodies, seconds),
+    });
+  } finally {
+    for (const subject of Object.values(subjects)) await subject?.stop();
+  }
+}
+
+async function prepare(path: string, keys: BenchKeys, count: number): Promise<void> {
+  await writeBodies(path, sealRequests(keys, [generateKeyPair()], count));
+}
+
+async function refuse(
+  subject: Subject | undefined,
+  bodies: string,
+  seconds: number,
+): Promise<Sample> {
+  if (subject === undefined) throw new Error("the server was not started");
+  return await measure(subject, async () => {
+    const load = { url: subject.url, bodies, connections: CONNECTIONS, seconds };
+    const result = await runWrk({ ...load, hasAddresses: true });
+    const accepted = result.requests - result.refused;
+    if (accepted > 0) throw new Error(`${accepted} requests of unknown senders were accepted`);
+    return result;
+  });
+}
