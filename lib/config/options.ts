@@ -151,7 +151,7 @@ export const OPTIONS = {
   ),
   requests: limits(
     "Requests",
-    4096,
+    2048,
     wholeNumber("requests", 16, 100_000),
     "Requests in flight, all addresses together. At the limit, the request whose body has been arriving " +
       "for longest is refused. If every body is complete, the new request is refused.",

@@ -39,7 +39,7 @@ FailuresPerMinute=20
 BodySize=16384
 BodyTimeout=10
 # Requests in flight: all addresses together, and from one address
-Requests=4096
+Requests=2048
 RequestsPerAddress=1024
 # Addresses in each table
 Addresses=10000
