@@ -44,7 +44,7 @@ Deno.test("settingsFrom() reads the original's file, with defaults for what it l
       failuresPerMinute: 20,
       bodyBytes: 16_384,
       bodyTimeoutSeconds: 10,
-      requests: 4096,
+      requests: 2048,
       requestsPerAddress: 1024,
       addresses: 10_000,
       rememberedRequests: 1_300_000,
