@@ -3,22 +3,15 @@
  * The way of a call, the same for every protocol: parse → sender → verify → claim → run → seal. One
  * direction; a refusal at any step ends it. Knows no HTTP and no wire format.
  *
- * Two promises of the server can be read here: a claim is made in one step and is settled (on disk)
- * before the function runs, and a client that was removed meanwhile gets no answer.
+ * Two promises of the server can be read here: a claim is made in one step and is settled (where it
+ * survives the process) before the function runs, and a client that was removed meanwhile gets no
+ * answer.
  */
 import type { CallResult, FunctionCaller } from "./functions/types.ts";
 import type { ClientRecord } from "./keys/keyring.ts";
 import type { Observer } from "./observer.ts";
-import type {
-  Authentic,
-  Protocol,
-  Sealed,
-  Soon,
-  Verified,
-  WantedCall,
-} from "./protocol/protocol.ts";
+import type { Authentic, Protocol, Sealed, Soon, WantedCall } from "./protocol/protocol.ts";
 import type { Refusal } from "./refusals.ts";
-import type { ClaimResult, Claims } from "./replay/claims.ts";
 
 /** A refusal, with what the operator may know of the request. */
 export interface RefusedCall extends Refusal {
@@ -26,11 +19,12 @@ export interface RefusedCall extends Refusal {
   readonly client?: ClientRecord;
   /** Set when the request reached a registered function. */
   readonly functionName?: string;
+  /** What the sender can find it by. */
+  readonly reference?: string | undefined;
 }
 
 /** The parts that a call meets on its way. */
 export interface CallParts {
-  readonly claims: Claims;
   readonly functions: FunctionCaller;
   readonly observer: Observer;
   /** Whether a client is still registered. */
@@ -49,48 +43,56 @@ export class Calls {
    * Answers the request in a body that came from an address. Not a promise where nothing had to be
    * waited for, which saves a turn of the event loop.
    */
-  answer<Body, Message, Content>(
-    protocol: Protocol<Body, Message, Content>,
+  answer<Body, Message, Content, Claim>(
+    protocol: Protocol<Body, Message, Content, Claim>,
     body: Body,
     address: string,
   ): Soon<Sealed | RefusedCall> {
     const parsed = protocol.parse(body);
     if (!parsed.ok) return parsed;
+    const reference = protocol.referenceOf(parsed.message);
     return then(protocol.authenticate(parsed.message, address), (sender) => {
-      if (!sender.ok) return sender;
+      if (!sender.ok) return named(sender, reference);
+      const { client } = sender;
       const verified = protocol.verify(sender);
-      if (!verified.ok) return refuse(verified, sender.client);
-      return then(this.#parts.claims.claim(verified.claim), (claimed) => {
-        return this.#run(protocol, { sender, verified, claimed, address });
+      if (!verified.ok) return refuse(verified, { client, reference });
+      const { claim, calls } = verified;
+      const run = (): Soon<Sealed | RefusedCall> =>
+        this.#run(protocol, { sender, calls, reference });
+      if (claim === undefined) {
+        protocol.accepted(sender, address);
+        return run();
+      }
+      return then(protocol.claims.claim(claim), (claimed) => {
+        if (claimed !== "fresh") return refuse({ ok: false, code: claimed }, { client, reference });
+        protocol.accepted(sender, address);
+        return then(protocol.claims.settle(), run);
       });
     });
   }
 
   #run<Content>(
-    protocol: Pick<Protocol<never, never, Content>, "accepted" | "seal">,
-    { sender, verified, claimed, address }: ClaimedRequest<Content>,
+    protocol: Pick<Protocol<never, never, Content>, "seal">,
+    { sender, calls, reference }: AcceptedRequest<Content>,
   ): Soon<Sealed | RefusedCall> {
-    const { claims } = this.#parts;
     const { client } = sender;
-    if (claimed !== "fresh") return refuse({ ok: false, code: claimed }, client);
-    protocol.accepted(sender, address);
-    return then(claims.settle(), () =>
-      then(this.#callAll(verified.calls, client), (results) => {
-        if (!this.#parts.isRegistered(client)) return { ok: false, code: "client_removed" };
-        const sealed = protocol.seal(sender, results);
-        return sealed.ok ? sealed : refuse(sealed, client, verified.calls[0]);
-      }));
+    return then(this.#callAll(calls, { client, reference }), (results) => {
+      if (!this.#parts.isRegistered(client)) {
+        return named({ ok: false, code: "client_removed" }, reference);
+      }
+      const sealed = protocol.seal(sender, results);
+      return sealed.ok ? sealed : refuse(sealed, { client, reference, call: calls[0] });
+    });
   }
 
-  #callAll(calls: readonly WantedCall[], client: ClientRecord): Soon<readonly CallResult[]> {
+  #callAll(calls: readonly WantedCall[], from: Caller): Soon<readonly CallResult[]> {
     const [first] = calls;
-    if (calls.length === 1 && first !== undefined) {
-      return then(this.#call(first, client), (result) => [result]);
-    }
-    return Promise.all(calls.map((each) => this.#call(each, client)));
+    if (first === undefined) return [];
+    if (calls.length === 1) return then(this.#call(first, from), (result) => [result]);
+    return Promise.all(calls.map((each) => this.#call(each, from)));
   }
 
-  #call({ functionName, params }: WantedCall, client: ClientRecord): Soon<CallResult> {
+  #call({ functionName, params }: WantedCall, { client, reference }: Caller): Soon<CallResult> {
     const { functions, observer } = this.#parts;
     const startedMs = performance.now();
     return then(functions.call(functionName, params), (result) => {
@@ -98,26 +100,36 @@ export class Calls {
       if (!result.ok && result.code === "unknown_function") return result;
       const durationMs = performance.now() - startedMs;
       const refusal = result.ok ? undefined : result.code;
-      observer.called({ functionName, refusal, client, durationMs });
+      const detail = result.ok ? undefined : result.detail;
+      observer.called({ functionName, refusal, detail, client, reference, durationMs });
       return result;
     });
   }
 }
 
-interface ClaimedRequest<Content> {
-  readonly sender: Authentic<Content>;
-  readonly verified: Verified;
-  readonly claimed: ClaimResult;
-  readonly address: string;
+/** Who calls, for functions and observers. */
+interface Caller {
+  readonly client: ClientRecord;
+  readonly reference: string | undefined;
 }
 
-function refuse(refusal: Refusal, client: ClientRecord, call?: WantedCall): RefusedCall {
-  const isReached = refusal.code.startsWith("function_");
-  return {
-    ...refusal,
-    client,
-    ...(call !== undefined && isReached ? { functionName: call.functionName } : {}),
-  };
+interface AcceptedRequest<Content> {
+  readonly sender: Authentic<Content>;
+  readonly calls: readonly WantedCall[];
+  readonly reference: string | undefined;
+}
+
+function named(refusal: Refusal, reference: string | undefined): RefusedCall {
+  return reference === undefined ? refusal : { ...refusal, reference };
+}
+
+function refuse(
+  refusal: Refusal,
+  { client, reference, call }: Caller & { readonly call?: WantedCall | undefined },
+): RefusedCall {
+  const isReached = call !== undefined && refusal.code.startsWith("function_");
+  const functionName = isReached ? { functionName: call.functionName } : {};
+  return { ...named(refusal, reference), client, ...functionName };
 }
 
 /** Goes on with a value, at once where it is there: a promise costs a turn of the event loop. */

@@ -19,7 +19,7 @@ import { RequestGate } from "./limits/gate.ts";
 import { RefusalClock } from "./limits/refusal_clock.ts";
 import type { Observer } from "./observer.ts";
 import { V1 } from "./protocol/v1.ts";
-import type { Claims } from "./replay/claims.ts";
+import type { Claims, NonceClaim } from "./replay/claims.ts";
 
 /** What an endpoint works with. */
 export interface CompositionParts {
@@ -31,7 +31,8 @@ export interface CompositionParts {
   /** The server's present private key. */
   readonly privateKey: PrivateKey;
   readonly keyring: Keyring;
-  readonly claims: Claims;
+  /** Of protocol v1. */
+  readonly claims: Claims<NonceClaim>;
   readonly functions: FunctionCaller;
   readonly observer: Observer;
   /** Milliseconds since 1970. */
@@ -69,11 +70,11 @@ export function composeEndpoint(parts: CompositionParts): Composition {
     keyring,
     senders,
     nonceMark,
+    claims,
     requestTtlSeconds: settings.requestTtlSeconds,
     ...(parts.clock === undefined ? {} : { clock: parts.clock }),
   });
   const calls = new Calls({
-    claims,
     functions,
     observer,
     isRegistered: (client) => keyring.isRegistered(client),

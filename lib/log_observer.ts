@@ -7,13 +7,14 @@ import { LineLimit } from "./limits/line_limit.ts";
 import { type Logger, logger } from "./log.ts";
 import type {
   Answered,
+  Called,
   FaultyPart,
   Observer,
   ReachedLimit,
   Refused,
   Reloaded,
 } from "./observer.ts";
-import { REFUSALS } from "./refusals.ts";
+import { type RefusalCode, REFUSALS } from "./refusals.ts";
 
 const LIMITS: Readonly<Record<ReachedLimit, string>> = {
   remembered_requests:
@@ -36,6 +37,17 @@ const MAX_FORWARDED = 100;
 const requests = logger("requests");
 const server = logger("server");
 const functions = logger("functions");
+
+function describeReason(code: RefusalCode, functionName: string | undefined): string {
+  const reason = REFUSALS[code];
+  return functionName === undefined
+    ? reason
+    : reason.replace("the function", `function ${functionName}`);
+}
+
+function describeDetail(detail: string | undefined): string {
+  return detail === undefined ? "" : `: ${detail.slice(0, MAX_DETAIL)}`;
+}
 
 function loggerOf(part: FaultyPart): Logger {
   return part === "modules" ? functions : server;
@@ -61,23 +73,32 @@ export class LogObserver implements Observer {
     );
   }
 
-  refused({ protocol, code, origin, functionName, detail, client }: Refused): void {
+  refused({ protocol, code, origin, functionName, detail, client, reference }: Refused): void {
     if (code === "probe" || !this.#refusals.allows()) return;
     const isFault = functionName !== undefined || code === "internal_error";
-    const reason = functionName === undefined
-      ? REFUSALS[code]
-      : REFUSALS[code].replace("the function", `function ${functionName}`);
-    requests[isFault ? "error" : "warning"]("Refused a request from {address}: {reason}{detail}", {
+    const level = isFault ? "error" : "warning";
+    requests[level]("Refused a request from {address}: {reason}{detail}{ref}", {
       address: origin.address,
-      reason,
-      detail: detail === undefined ? "" : `: ${detail.slice(0, MAX_DETAIL)}`,
+      reason: describeReason(code, functionName),
+      detail: describeDetail(detail),
+      ref: reference === undefined ? "" : ` (reference ${reference})`,
       code,
       protocol,
       ...(client === undefined ? {} : { client: client.name ?? client.file }),
     });
   }
 
-  called(): void {}
+  /** A failed call of a request that was answered; where there are no words for it, {@link refused} tells. */
+  called({ functionName, refusal, detail, reference, client }: Called): void {
+    if (refusal === undefined || reference === undefined || !this.#refusals.allows()) return;
+    functions.error("{reason}{detail} (reference {reference})", {
+      reason: describeReason(refusal, functionName),
+      detail: describeDetail(detail),
+      reference,
+      code: refusal,
+      client: client.name ?? client.file,
+    });
+  }
 
   newAddress(address: string): void {
     requests.info("Request from a new address: {address}", { address });

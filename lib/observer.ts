@@ -44,6 +44,8 @@ export interface Refused {
   readonly detail?: string | undefined;
   /** Set when the sender is a registered client. */
   readonly client?: ObservedClient | undefined;
+  /** What the sender can find it by; in protocol v2. */
+  readonly reference?: string | undefined;
 }
 
 /** A call of a registered function. */
@@ -51,6 +53,10 @@ export interface Called {
   readonly functionName: string;
   /** Why it brought no result. */
   readonly refusal: CallRefusalCode | undefined;
+  /** What a function threw, or numbers; never a value of the request. */
+  readonly detail: string | undefined;
+  /** Set where the caller is told; without one, the request as a whole is refused. */
+  readonly reference: string | undefined;
   readonly client: ObservedClient;
   readonly durationMs: number;
 }

@@ -84,10 +84,11 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
       await discardBody(request);
       outcome = full ?? ("refusal" in route ? route.refusal : { ok: false, code: "not_found" });
     }
-    const { code, detail, functionName, client } = outcome;
+    const { code, detail, functionName, client, reference } = outcome;
     const durationMs = performance.now() - startedMs;
     const name = protocol?.name ?? "none";
-    observer.refused({ protocol: name, code, detail, functionName, client, origin, durationMs });
+    const caller = { client, reference, origin };
+    observer.refused({ protocol: name, code, detail, functionName, ...caller, durationMs });
     // Don't delay a request that found no slot: it would occupy the slot that is missing.
     if (full === undefined) {
       await refusalClock.hold(begun);

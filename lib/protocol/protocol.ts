@@ -7,7 +7,7 @@
 import type { CallResult } from "../functions/types.ts";
 import type { ClientRecord } from "../keys/keyring.ts";
 import type { Refusal } from "../refusals.ts";
-import type { Claim } from "../replay/claims.ts";
+import type { Claims } from "../replay/claims.ts";
 
 /** A result of one step, now or later; a promise only where something had to be waited for. */
 export type Soon<T> = T | Promise<T>;
@@ -28,9 +28,10 @@ export interface WantedCall {
 }
 
 /** A verified request: what it asks for, and what must be claimed before that runs. */
-export interface Verified {
+export interface Verified<Claim = unknown> {
   readonly ok: true;
-  readonly claim: Claim;
+  /** Absent where a copy of the request does no harm. */
+  readonly claim?: Claim;
   readonly calls: readonly WantedCall[];
 }
 
@@ -42,23 +43,32 @@ export interface Parsed<Message> {
 
 /**
  * A protocol, step by step, in the order of the members. `Body` is text or bytes, `Message` a parsed
- * body, `Content` what {@link Protocol.authenticate} found in it.
+ * body, `Content` what {@link Protocol.authenticate} found in it, `Claim` what makes a request unique.
  */
-export interface Protocol<Body = unknown, Message = unknown, Content = unknown> {
+export interface Protocol<
+  Body = unknown,
+  Message = unknown,
+  Content = unknown,
+  Claim = unknown,
+> {
   /** `v1`: the path of the endpoint, and a label of metrics. */
   readonly name: string;
   /** Content type of answers. */
   readonly answerType: string;
   /** How the endpoint reads a body for {@link Protocol.parse}. */
   readonly bodyForm: "text" | "bytes";
+  /** Where its requests are claimed. */
+  readonly claims: Claims<Claim>;
   /** Whether a request with this content type is read at all. */
   acceptsType(contentType: string): boolean;
   /** Form only: no keys, no cryptography. */
   parse(body: Body): Parsed<Message> | Refusal;
+  /** What client and operator can find the request by, eight hex digits; nothing where there is none. */
+  referenceOf(message: Message): string | undefined;
   /** Finds the registered client that sent this. */
   authenticate(message: Message, address: string): Soon<Authentic<Content> | Refusal>;
   /** Checks everything else that must hold before the request may run. */
-  verify(sender: Authentic<Content>): Verified | Refusal;
+  verify(sender: Authentic<Content>): Verified<Claim> | Refusal;
   /** Notes that the request was claimed. */
   accepted(sender: Authentic<Content>, address: string): void;
   /** The answer; a refusal where the protocol has no words for an outcome. */

@@ -9,6 +9,7 @@ import type { CallResult } from "../functions/types.ts";
 import type { Keyring } from "../keys/keyring.ts";
 import type { Sender, SenderFinder, SenderRefusal } from "../keys/sender.ts";
 import type { Refusal } from "../refusals.ts";
+import type { Claims, NonceClaim } from "../replay/claims.ts";
 import type { Authentic, Parsed, Protocol, Sealed, Soon, Verified } from "./protocol.ts";
 import {
   encodeResponse,
@@ -24,6 +25,7 @@ export interface V1Parts {
   readonly keyring: Keyring;
   readonly senders: SenderFinder;
   readonly nonceMark: NonceMark;
+  readonly claims: Claims<NonceClaim>;
   readonly requestTtlSeconds: number;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
@@ -35,16 +37,18 @@ type Values = readonly [check: Uint8Array, id: Uint8Array, ts: Uint8Array, entry
 const JSON_TYPE = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;|$)/i;
 
 /** Protocol v1. */
-export class V1 implements Protocol<string, SealedRequest, Sender<Values>> {
+export class V1 implements Protocol<string, SealedRequest, Sender<Values>, NonceClaim> {
   readonly name = "v1";
   readonly answerType = "application/json";
   readonly bodyForm = "text";
+  readonly claims: Claims<NonceClaim>;
   readonly #parts: V1Parts;
   readonly #clock: () => number;
   readonly #parser = new RequestParser();
 
   constructor(parts: V1Parts) {
     this.#parts = parts;
+    this.claims = parts.claims;
     this.#clock = parts.clock ?? Date.now;
   }
 
@@ -57,6 +61,8 @@ export class V1 implements Protocol<string, SealedRequest, Sender<Values>> {
     return this.#parser.parse(body);
   }
 
+  referenceOf(): undefined {}
+
   authenticate(
     { check, id, ts, entry }: SealedRequest,
     address: string,
@@ -67,7 +73,9 @@ export class V1 implements Protocol<string, SealedRequest, Sender<Values>> {
     return found instanceof Promise ? found.then(authentic) : authentic(found);
   }
 
-  verify({ content: { client, sealed, opened } }: Authentic<Sender<Values>>): Verified | Refusal {
+  verify(
+    { content: { client, sealed, opened } }: Authentic<Sender<Values>>,
+  ): Verified<NonceClaim> | Refusal {
     const { keyring, nonceMark, requestTtlSeconds } = this.#parts;
     const [sealedCheck, sealedId, sealedTs, sealedEntry] = sealed;
     const nonces = [sealedId, sealedCheck, sealedTs, sealedEntry] as const;

@@ -6,12 +6,12 @@
  */
 import type { RefusalCode } from "../refusals.ts";
 
-/** What makes a request unique, and until when it matters. */
-export interface Claim {
+/** What makes a request of protocol v1 unique, and until when it matters. */
+export interface NonceClaim {
   /**
    * Values whose first 24 bytes (the nonce) are unique to the request: none of them may ever have
    * been part of an accepted one. For v1 the sealed `id`, `check`, `ts` and `entry`. The last one has
-   * no time of its own and is remembered beyond {@link Claim.expiresAtSeconds}.
+   * no time of its own and is remembered beyond {@link NonceClaim.expiresAtSeconds}.
    * Valid during the call of {@link Claims.claim} only.
    */
   readonly nonces: readonly [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
@@ -32,12 +32,10 @@ export type ClaimResult =
 /** Fill of the tables: requests in the window, `entry` nonces beyond it. */
 export type ClaimsFill = Readonly<Record<"window" | "entries", { used: number; capacity: number }>>;
 
-/** Remembers what was accepted. */
-export interface Claims {
+/** Remembers what was accepted. `Content` is what makes a request of a protocol unique. */
+export interface Claims<Content> {
   /** Claims a request in one step: copies cannot pass side by side. */
-  claim(claim: Claim): ClaimResult | Promise<ClaimResult>;
+  claim(claim: Content): ClaimResult | Promise<ClaimResult>;
   /** Puts every claim so far where it survives the process. Called before a function runs. */
   settle(): void | Promise<void>;
-  readonly fill: ClaimsFill;
-  close(): void;
 }

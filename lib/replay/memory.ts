@@ -8,7 +8,7 @@
 import { type Box, NONCE_BYTES, type ShortHashKey } from "../crypto/box.ts";
 import { logger } from "../log.ts";
 import type { Observer } from "../observer.ts";
-import type { Claim, ClaimResult, Claims, ClaimsFill } from "./claims.ts";
+import type { ClaimResult, Claims, ClaimsFill, NonceClaim } from "./claims.ts";
 import { ENTRY_AT, FINGERPRINT_WORDS, FingerprintTable } from "./fingerprints.ts";
 import type { ReplayJournal } from "./journal.ts";
 import { RequestWindow } from "./window.ts";
@@ -32,7 +32,7 @@ export interface MemoryClaimsParts {
 }
 
 /** Claims of one server, in its memory and its journal. */
-export class MemoryClaims implements Claims {
+export class MemoryClaims implements Claims<NonceClaim> {
   readonly #box: Box;
   readonly #fingerprintKey: ShortHashKey;
   readonly #journal: ReplayJournal | undefined;
@@ -58,7 +58,7 @@ export class MemoryClaims implements Claims {
     return { window: this.#window.fill, entries: this.#entries.fill };
   }
 
-  claim(claim: Claim): ClaimResult {
+  claim(claim: NonceClaim): ClaimResult {
     const { owner, nowSeconds, expiresAtSeconds } = claim;
     this.#computeFingerprints(claim.nonces);
     const words = this.#words;
@@ -98,7 +98,7 @@ export class MemoryClaims implements Claims {
     return false;
   }
 
-  #computeFingerprints(nonces: Claim["nonces"]): void {
+  #computeFingerprints(nonces: NonceClaim["nonces"]): void {
     const out = this.#words;
     for (let i = 0; i < nonces.length; i++) {
       const data = nonces[i];

@@ -21,6 +21,9 @@ interface Way {
   readonly authenticate?: Refusal;
   readonly verify?: Refusal;
   readonly claim?: ClaimResult;
+  /** A copy of the request does no harm. */
+  readonly needsNoClaim?: boolean;
+  readonly reference?: string;
   readonly call?: CallResult;
   readonly isRemovedMeanwhile?: boolean;
   /** Whether each step gives a promise. */
@@ -39,12 +42,17 @@ async function take(way: Way): Promise<{
     return value;
   };
   const soon = <T>(value: T): T | Promise<T> => way.isSlow ? Promise.resolve(value) : value;
-  const protocol: Protocol<string, string, string> = {
+  const protocol: Protocol<string, string, string, string> = {
     name: "test",
     answerType: "text/plain",
     bodyForm: "text",
+    claims: {
+      claim: (claim) => soon(step(claim, way.claim ?? "fresh")),
+      settle: () => soon(step("settle", undefined)),
+    },
     acceptsType: () => true,
     parse: (body) => step("parse", way.parse ?? { ok: true, message: body }),
+    referenceOf: () => way.reference,
     authenticate: (message) =>
       soon(step("sender", way.authenticate ?? { ok: true, client: CLIENT, content: message })),
     verify: () =>
@@ -52,13 +60,7 @@ async function take(way: Way): Promise<{
         "verify",
         way.verify ?? {
           ok: true,
-          claim: {
-            nonces: [new Uint8Array(), new Uint8Array(), new Uint8Array(), new Uint8Array()],
-            owner: 0,
-            sentAtSeconds: 0,
-            expiresAtSeconds: 1,
-            nowSeconds: 0,
-          },
+          ...way.needsNoClaim ? {} : { claim: "claim" },
           calls: [{ functionName: "f", params: "{}" }],
         },
       ),
@@ -67,12 +69,6 @@ async function take(way: Way): Promise<{
       step("seal", result?.ok ? { ok: true, body: result.text } : result ?? fail()),
   };
   const calls = new Calls({
-    claims: {
-      claim: () => soon(step("claim", way.claim ?? "fresh")),
-      settle: () => soon(step("settle", undefined)),
-      fill: { window: { used: 0, capacity: 1 }, entries: { used: 0, capacity: 1 } },
-      close: () => {},
-    },
     functions: {
       call: (name, params) => soon(step(`run ${name} ${params}`, way.call ?? OK)),
     },
@@ -144,4 +140,27 @@ Deno.test("Calls.answer() names a function only where it is registered", async (
   const unknown = await take({ call: { ok: false, code: "unknown_function" } });
   assert.deepEqual(unknown.answer, { ok: false, code: "unknown_function", client: CLIENT });
   assert.deepEqual(unknown.called, [], "an unknown name is the sender's text");
+});
+
+Deno.test("Calls.answer() claims nothing where a copy does no harm", async () => {
+  const { steps, answer } = await take({ needsNoClaim: true });
+  assert.deepEqual(steps, FULL.filter((step) => step !== "claim" && step !== "settle"));
+  assert.ok(answer.ok);
+});
+
+Deno.test("Calls.answer() gives the reference of a request to its refusals and its calls", async () => {
+  const reference = "0badcafe";
+  const ways: readonly Way[] = [
+    { authenticate: { ok: false, code: "unknown_sender" } },
+    { verify: { ok: false, code: "expired" } },
+    { claim: "replayed" },
+    { isRemovedMeanwhile: true },
+    { call: { ok: false, code: "function_failed" } },
+  ];
+  for (const way of ways) {
+    const { answer } = await take({ ...way, reference });
+    assert.ok(!answer.ok && "reference" in answer);
+    assert.equal(answer.reference, reference);
+  }
+  assert.equal((await take({ reference })).called[0]?.reference, reference);
 });

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Box } from "../../../lib/crypto/box.ts";
-import type { Claim, ClaimResult } from "../../../lib/replay/claims.ts";
+import type { ClaimResult, NonceClaim } from "../../../lib/replay/claims.ts";
 import { MemoryClaims } from "../../../lib/replay/memory.ts";
 
 const box = await Box.load();
 
-type Nonces = Claim["nonces"];
+type Nonces = NonceClaim["nonces"];
 
 function fresh(): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(24));
