@@ -1,12 +1,13 @@
 /**
  * @module
  * Writes the parts of docs/ that tables of the program give: docs/commands.md, docs/configuration.md,
- * and the options of functions in docs/modules.md. `--check` only tells whether they are up to date.
+ * the options of functions in docs/modules.md, and the refusals in docs/operations.md. `--check` only tells whether they are up to date.
  */
 import { commandHelp, COMMANDS, programHelp } from "../cli/commands.ts";
 import type { Kind } from "../lib/config/kinds.ts";
 import { FUNCTION_OPTIONS } from "../lib/config/modules.ts";
 import { OPTIONS } from "../lib/config/options.ts";
+import { REFUSALS } from "../lib/refusals.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -98,19 +99,26 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return line(head) + line(widths.map((width) => "-".repeat(width))) + rows.map(line).join("");
 }
 
-const FUNCTION_TABLE = /(<!-- options: written by deno task docs -->\n)[\s\S]*?(<!-- end -->)/;
+const MARKED_TABLE = /(<!-- table: written by deno task docs -->\n)[\s\S]*?(<!-- end -->)/;
 
-async function modulesPage(): Promise<string> {
-  const text = await Deno.readTextFile(new URL("docs/modules.md", ROOT));
-  if (!FUNCTION_TABLE.test(text)) throw new Error("docs/modules.md has no marked table");
-  const rows = optionsTable(Object.values(FUNCTION_OPTIONS));
-  return text.replace(FUNCTION_TABLE, (_, start, end) => `${start}\n${rows}\n${end}`);
+/** A page of docs/ with its marked table replaced. */
+async function pageWith(name: string, rows: string): Promise<string> {
+  const text = await Deno.readTextFile(new URL(`docs/${name}`, ROOT));
+  if (!MARKED_TABLE.test(text)) throw new Error(`docs/${name} has no marked table`);
+  return text.replace(MARKED_TABLE, (_, start, end) => `${start}\n${rows}\n${end}`);
 }
 
 const PAGES = {
   "commands.md": commandsPage(),
   "configuration.md": configurationPage(),
-  "modules.md": await modulesPage(),
+  "modules.md": await pageWith("modules.md", optionsTable(Object.values(FUNCTION_OPTIONS))),
+  "operations.md": await pageWith(
+    "operations.md",
+    table(
+      ["`reason`", "text in the log"],
+      Object.entries(REFUSALS).map(([code, text]) => [`\`${code}\``, text]),
+    ),
+  ),
 };
 
 for (const [name, text] of Object.entries(PAGES)) {
