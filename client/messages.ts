@@ -13,7 +13,7 @@ export const KIND = { hello: 0x01, welcome: 0x02, call: 0x03, answer: 0x04 } as 
 export const KEY_ID_BYTES = 8;
 /** Bytes of an XChaCha20 nonce. */
 export const NONCE_BYTES = 24;
-/** A ticket is good for so many calls, numbered from 0. */
+/** Number of calls for which a ticket is valid, numbered from 0. */
 export const CALLS_PER_TICKET = 65_536;
 /** Plaintexts of calls and answers are padded to a multiple of this. */
 export const PADDING_BYTES = 64;

@@ -6,7 +6,7 @@
 import { type Bytes, fromBase64 } from "./bytes.ts";
 import { endpointOf } from "./url.ts";
 
-/** How to reach a server, and as whom. */
+/** How to reach a server, and with which key. */
 export interface Profile {
   /** The server's endpoint, such as `https://home.example/v2`. */
   readonly url: string;

@@ -66,7 +66,7 @@ function readInfo(text: string): WelcomeInfo {
   }
 }
 
-/** Who says hello, and to whom. */
+/** The client that says hello, and the server. */
 export interface HelloOptions {
   readonly serverKey: Bytes;
   readonly staticPair: NoiseKeyPair;

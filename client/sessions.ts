@@ -10,7 +10,7 @@ import type { NoiseKeyPair } from "./noise_ik.ts";
 import { Hello, type Session } from "./session.ts";
 import { toCallError, type Transport } from "./transport.ts";
 
-/** Who says hello, to whom, and over what. */
+/** The client that says hello, the server, and the transport. */
 export interface SessionsOptions {
   readonly serverKey: Bytes;
   readonly staticPair: NoiseKeyPair;

@@ -13,7 +13,7 @@ export interface PauseOptions {
   readonly longestPauseMs?: number;
 }
 
-/** An attempt may take at most one part in so many of the time: a failing module can burn a core. */
+/** A pause is at least this many times as long as its attempt: a failing module can burn a core. */
 const REST_FACTOR = 10;
 
 /**

@@ -170,7 +170,7 @@ export class Mutator {
     return flipped;
   }
 
-  /** Makes sure that a body is no request any more, whatever else is done to it. */
+  /** Makes sure that a body is not a valid request any more, whatever else changes in it. */
   #breakJson(body: Uint8Array): Buffer {
     const broken = Buffer.from(body);
     broken[this.#below(broken.length)] = 0;

@@ -73,7 +73,7 @@ try {
     ...["--output-file", target],
   );
   const { components, bomFormat } = await readJson(target);
-  if (bomFormat !== "CycloneDX") fail(`${target} is no CycloneDX file`);
+  if (bomFormat !== "CycloneDX") fail(`${target} is not a CycloneDX file`);
   // deno-lint-ignore no-console -- the result
   console.log(`${target}: ${components.length} components`);
 } finally {

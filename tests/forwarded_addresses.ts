@@ -40,5 +40,10 @@ export const FORWARDED_ADDRESSES: readonly {
     why: "IPv6 with a port, quoted",
   },
   { trusted: 1, header: "::ffff:198.51.100.1", address: "198.51.100.1", why: "IPv4 in IPv6" },
-  { trusted: 1, header: "x".repeat(10_000), address: undefined, why: "a long value is no address" },
+  {
+    trusted: 1,
+    header: "x".repeat(10_000),
+    address: undefined,
+    why: "a long value is not an address",
+  },
 ];

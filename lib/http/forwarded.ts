@@ -38,8 +38,8 @@ function trustedValue(headers: Headers, name: string, trusted: number): string |
 }
 
 /**
- * The IP address in a text that may carry a port, as some proxies write it. What is no address
- * (`unknown`, `_hidden`) is none: it must not become a key of our tables.
+ * The IP address in a text that may carry a port, as some proxies write it. Any other text
+ * (`unknown`, `_hidden`) gives `undefined`: it must not become a key of our tables.
  */
 function parseAddress(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;

@@ -1,12 +1,12 @@
 /**
  * @module
- * The bound of the tables that grow with what comes from outside.
+ * The limit of tables that senders from outside can grow.
  */
 
 /**
- * Drops the entry that was put into a map first when there are more than so many. A map keeps the
- * order in which keys were put in: whoever takes a key out and puts it in again at each use makes
- * this the one that was unused for longest.
+ * Drops the first entry of a map that has more entries than its capacity. A map keeps the order of
+ * insertion. If the caller removes and inserts a key at each use, the first entry is the least
+ * recently used one.
  *
  * @returns the value that was dropped, if one was.
  *

@@ -1,7 +1,7 @@
 /**
  * @module
- * A share of one core for work that strangers can cause: so many milliseconds of work a
- * millisecond of time, with a burst for the quiet times (a token bucket).
+ * A share of one core for work that unknown senders can cause: a token bucket of working time, with
+ * a burst after quiet times.
  */
 
 /** Work that may be done at once after a quiet time. */

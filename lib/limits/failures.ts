@@ -1,11 +1,11 @@
 /**
  * @module
- * Requests of strangers, counted by address: an IPv4 address, or an IPv6 network of 64 bits (one
- * customer has at least that much). Bounded: the address that failed longest ago goes first.
+ * Requests of unknown senders, counted by address: an IPv4 address, or an IPv6 network of 64 bits
+ * (one customer has at least that much). At its limit, the table drops the oldest address.
  */
 import { keepWithin } from "./bounded_map.ts";
 
-/** A count begins anew after so many seconds. */
+/** Seconds after which a count starts again at zero. */
 const WINDOW_SECONDS = 60;
 
 interface Count {

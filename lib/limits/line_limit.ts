@@ -1,7 +1,7 @@
 /**
  * @module
- * At most so many log lines a second for something that strangers can cause, then one line that
- * counts what was left out: nobody outside can fill the disk.
+ * A limited number of log lines a second for events that unknown senders can cause, then one line
+ * with the number of lines that were left out. So nobody outside can fill the disk.
  */
 
 /** Lines a second for refused requests. */

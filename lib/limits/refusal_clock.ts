@@ -7,7 +7,7 @@
 
 /** Time between two ticks, in milliseconds. */
 const TICK_MS = 10;
-/** Ticks from the one before a request's arrival to the one with its refusal: after 20 to 30 ms. */
+/** Ticks from the last one before a request to the one with its refusal, which takes 20 to 30 ms. */
 const HOLD_TICKS = 3;
 /** Ticks without a request after which the clock stops, to let the machine sleep (10 s). */
 const IDLE_TICKS = 1000;

@@ -160,7 +160,7 @@ export function readInteger(bytes: Uint8Array): number {
 }
 
 /**
- * Unsigned big-endian integer without leading zero bytes; 0 is no bytes.
+ * Unsigned big-endian integer without leading zero bytes; 0 is an empty array.
  *
  * @example
  * ```ts

@@ -19,7 +19,7 @@ Deno.test("at [Limits] Requests the body that has been coming for longest gives 
   await folder.write("config/config.ini", "[Limits]\nRequests=16\n");
   await using server = await ServerProcess.start({ cwd: folder.path });
   const slow: RawConnection[] = [];
-  // One after the other is there when the server has answered the one before it.
+  // One after the other is there when the server has answered the previous one.
   for (let i = 0; i < 40; i++) slow.push(await dribble(server));
   assert.match(String(await callServer(server.url, client, "time_test")), /^It is currently/);
   const first = slow.shift();

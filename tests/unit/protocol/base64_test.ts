@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { decodeBase64, encodeBase64, encodeBase64Url } from "../../../lib/protocol/base64.ts";
 
 const REFUSED = [
-  { text: "A", why: "one character is no byte" },
+  { text: "A", why: "one character is less than a byte" },
   { text: "AAAAA", why: "neither are five" },
   { text: "AA=", why: "padding does not complete the group" },
   { text: "AAA==", why: "too much padding" },
