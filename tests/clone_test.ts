@@ -34,7 +34,7 @@ async function runIn(cwd: string, ...args: string[]): Promise<Outcome> {
   return await run([Deno.execPath(), ...args], { cwd });
 }
 
-testIf(IS_CLONE, NO_CLONE, "a clone has no CR LF, whatever Git is told", async () => {
+testIf(IS_CLONE, NO_CLONE, "a clone has no CR LF, whatever Git's settings are", async () => {
   await using folder = await TempFolder.make();
   const path = await clone(folder);
   const { out } = await run(["git", "ls-files", "--eol"], { cwd: path });

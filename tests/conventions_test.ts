@@ -100,7 +100,7 @@ Deno.test("imports go down the floors only, and not across subjects of one floor
   }
 });
 
-Deno.test("imports make no circle", async () => {
+Deno.test("imports form no cycle", async () => {
   const graph = new Map((await readSources()).map(({ path, imports }) => [path, imports]));
   const done = new Set<string>();
   function visit(path: string, way: readonly string[]): void {
@@ -112,7 +112,7 @@ Deno.test("imports make no circle", async () => {
   for (const path of graph.keys()) visit(path, []);
 });
 
-Deno.test("each crypto library is imported by its one door", async () => {
+Deno.test("each crypto library is imported by one file", async () => {
   for (const { path, imports } of await readSources()) {
     for (const [library, doors] of Object.entries(CRYPTO_DOORS)) {
       if (imports.includes(library)) assert.ok(doors.includes(path), `${path} imports ${library}`);

@@ -135,7 +135,7 @@ const TRAPS: readonly { readonly what: string; readonly text: string; readonly s
     { what: "TLS without TLS", text: "\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n", status: 400 },
   ];
 
-Deno.test("odd HTTP gets a defined answer, and its connection is to end", async () => {
+Deno.test("odd HTTP gets a defined response, and its connection closes", async () => {
   await using folder = await TempFolder.make();
   const client = await registerClient(folder);
   await using server = await ServerProcess.start({ cwd: folder.path });
@@ -155,7 +155,7 @@ Deno.test("odd HTTP gets a defined answer, and its connection is to end", async 
   assert.match(String(await callServer(server.url, client, "time_test")), /^It is currently/);
 });
 
-Deno.test("Expect: 100-continue is answered, and the call too", async () => {
+Deno.test("Expect: 100-continue is answered, and so is the call", async () => {
   await using folder = await TempFolder.make();
   const client = await registerClient(folder);
   await using server = await ServerProcess.start({ cwd: folder.path });
@@ -169,7 +169,7 @@ Deno.test("Expect: 100-continue is answered, and the call too", async () => {
   assert.match(await connection.readHead(), /^HTTP\/1\.1 200 /);
 });
 
-Deno.test("a refused body closes its connection: what follows it is no request", async () => {
+Deno.test("a refused body closes its connection: what follows it is not a request", async () => {
   await using folder = await TempFolder.make();
   await using server = await ServerProcess.start({ cwd: folder.path });
   const smuggled = "POST /v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";

@@ -58,7 +58,7 @@ Deno.test("killer: JSON 100,000 levels deep, and as deep as a body may be", asyn
   });
 });
 
-Deno.test("killer: requests under all-zero and other keys that everybody knows", async () => {
+Deno.test("killer: requests under all-zero keys and other public secrets", async () => {
   await onServer(async (server, client) => {
     const zero = new Uint8Array(32);
     const forged: TestClient[] = [
@@ -75,7 +75,7 @@ Deno.test("killer: requests under all-zero and other keys that everybody knows",
   });
 });
 
-Deno.test("killer: a low-order key in the store takes nobody in, also when it comes while the server runs", async () => {
+Deno.test("killer: a low-order key in the store admits no sender, even when it appears while the server runs", async () => {
   await onServer(async (server, client, folder) => {
     for (const [index, byte] of [0, 1].entries()) {
       const point = Buffer.from(Uint8Array.of(byte, ...new Uint8Array(31)));
@@ -93,7 +93,7 @@ Deno.test("killer: a low-order key in the store takes nobody in, also when it co
   });
 });
 
-Deno.test("killer: a key that is not registered, with the secret of one that is", async () => {
+Deno.test("killer: an unregistered key with a registered secret", async () => {
   await onServer(async (server, client) => {
     const { secretKey } = nacl.box.keyPair();
     const body = JSON.stringify(sealRequest({ ...client, secretKey }, "time_test"));
@@ -123,7 +123,7 @@ Deno.test("killer: wrong lengths in every member, sealed and as bytes", async ()
   });
 });
 
-Deno.test("killer: __proto__, constructor and their like as members, names and values", async () => {
+Deno.test("killer: __proto__, constructor and the like as members, names and values", async () => {
   await onServer(async (server, client) => {
     const names = [
       "__proto__",
@@ -170,7 +170,7 @@ Deno.test("killer: files that are replaced half-way while the server runs", asyn
   });
 });
 
-Deno.test("killer: tables that strangers could grow: 10,000 addresses, names and hosts cost nothing", async () => {
+Deno.test("killer: 10,000 addresses, names and hosts of unknown senders grow no table", async () => {
   const config = "[Limits]\nAddresses=1000\nFailuresPerMinute=1000000\n[Proxy]\nForwardFor=1\n";
   await onServer(async (server, client) => {
     const visit = async (from: number, to: number): Promise<void> => {

@@ -15,7 +15,7 @@ async function handles(pid: number, signal: keyof typeof NUMBERS): Promise<boole
   return (BigInt(`0x${out.trim() || 0}`) >> BigInt(NUMBERS[signal] - 1) & 1n) === 1n;
 }
 
-Deno.test("signals that come before the server is ready end nothing, and a reload is not lost", async () => {
+Deno.test("signals before the server is ready stop nothing, and a reload is not lost", async () => {
   await using folder = await TempFolder.make();
   const client = await registerClient(folder);
   await using server = ServerProcess.spawn({ cwd: folder.path, args: ["--port", "0"] });

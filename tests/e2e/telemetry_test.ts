@@ -42,7 +42,7 @@ class Collector {
 
 testIf(
   !RUNTIME.isExecutable,
-  "an executable has the telemetry that it was compiled with",
+  "an executable has the telemetry it was compiled with",
   "OTEL_DENO: a request has the span of Deno, which tells nothing of the call",
   async () => {
     await using folder = await TempFolder.make();

@@ -19,7 +19,7 @@ async function python(args: readonly string[], cwd: string): Promise<string> {
 }
 
 pythonTest(
-  "a Python client calls our server, on a key store that our commands made",
+  "a Python client calls our server, on a key store that our commands created",
   async () => {
     await using folder = await TempFolder.make();
     await registerClient(folder, "client", ["--plain"]);
@@ -38,7 +38,7 @@ pythonTest(
 );
 
 pythonTest(
-  "our server serves a key store that Python made, to all of its twelve clients",
+  "our server serves all twelve clients of a key store that Python created",
   async () => {
     await using folder = await TempFolder.make();
     await python(["make-store", ".", "12"], folder.path);
@@ -88,7 +88,7 @@ pythonTest(
 );
 
 pythonTest(
-  "keys that our commands made are what Python makes of them",
+  "Python reads the keys that our commands created",
   async () => {
     await using folder = await TempFolder.make();
     await mspOk(["keygen", "pair", "k"], { cwd: folder.path });

@@ -34,7 +34,7 @@ function flipped(message: Uint8Array, bit: number): Uint8Array<ArrayBuffer> {
   return copy;
 }
 
-Deno.test("both sets of primitives give the same for the same", () => {
+Deno.test("both sets of primitives give the same results", () => {
   fc.assert(
     fc.property(bytes(32), bytes(24), anyBytes, anyBytes, (key, nonce, ad, plaintext) => {
       for (const { primitives, cipher } of [sodium]) {
@@ -77,7 +77,7 @@ Deno.test("both X25519 agree on any point, points of low order among them", () =
   );
 });
 
-Deno.test("no bytes are a hello, a call or a welcome by accident, and none throws", () => {
+Deno.test("random bytes are never a hello, a call or a welcome, and never throw", () => {
   const responderOf = ({ primitives, pairOf }: Implementation): Responder =>
     new Responder({
       primitives,
@@ -105,7 +105,7 @@ Deno.test("no bytes are a hello, a call or a welcome by accident, and none throw
   );
 });
 
-Deno.test("a handshake with any bit changed on the way ends, whichever message it is in", () => {
+Deno.test("a handshake with any changed bit fails, in either message", () => {
   const ephemeral = hex(VECTORS.stranger_key);
   fc.assert(
     fc.property(anyBytes, fc.nat(), fc.boolean(), (payload, bit, inSecond) => {
@@ -172,7 +172,7 @@ Deno.test("a call with any bit changed does not open, and an answer only as the 
   );
 });
 
-Deno.test("a welcome's payload is read as it was written, and cut ones are refused", () => {
+Deno.test("a welcome's payload is read as it was written, and truncated ones are refused", () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...WELCOME_STATUSES),

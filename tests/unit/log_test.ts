@@ -18,7 +18,7 @@ Deno.test("formatRecord() writes one line, whatever is in the record", () => {
   );
 });
 
-Deno.test("logSettingsFrom() takes the original's variables and refuses others", () => {
+Deno.test("logSettingsFrom() reads the variables of the Python program and refuses other values", () => {
   assert.deepEqual(logSettingsFrom({}), { level: "info", maxFiles: 5 });
   const set = { MSP_LOGLEVEL: "CRITICAL", MSP_MAXLOGS: "0" };
   assert.deepEqual(logSettingsFrom(set), { level: "fatal", maxFiles: 0 });

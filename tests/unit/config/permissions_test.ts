@@ -4,7 +4,7 @@ import { run, TempFolder } from "../../program.ts";
 
 const MODULE = new URL("../../../lib/config/permissions.ts", import.meta.url).href;
 
-Deno.test("narrowPermissions() leaves a server what it needs, and what functions may be given", async () => {
+Deno.test("narrowPermissions() keeps what the server needs and what functions may be granted", async () => {
   await using folder = await TempFolder.make();
   const script = `
     import { narrowPermissions, rememberPermissions } from "${MODULE}";

@@ -16,7 +16,7 @@ function derive(publicKey: PublicKey): SharedKey {
   return key;
 }
 
-Deno.test("Box and tweetnacl open what the other sealed, and nothing that was changed", () => {
+Deno.test("Box and tweetnacl open each other's values, and no changed ones", () => {
   const client = generateKeyPair();
   const key = derive(client.publicKey);
   const clientBox = new ClientBox(client.privateKey, server.publicKey);
@@ -32,7 +32,7 @@ Deno.test("Box and tweetnacl open what the other sealed, and nothing that was ch
   }));
 });
 
-Deno.test("Box.open() takes values shorter than nonce and tag for what they are", () => {
+Deno.test("Box.open() refuses values shorter than nonce and tag", () => {
   const key = derive(generateKeyPair().publicKey);
   for (let length = 0; length < 40; length++) {
     assert.equal(box.open(key, new Uint8Array(length)), undefined);
@@ -49,7 +49,7 @@ Deno.test("Box.seal() and open() grow with the plaintext", () => {
   }
 });
 
-Deno.test("Box.openAll() opens all values or none, and other calls leave them alone", () => {
+Deno.test("Box.openAll() opens all values or none, and other calls do not overwrite them", () => {
   const client = generateKeyPair();
   const key = derive(client.publicKey);
   const clientBox = new ClientBox(client.privateKey, server.publicKey);
@@ -71,7 +71,7 @@ Deno.test("Box.openAll() opens all values or none, and other calls leave them al
   assert.equal(box.openAll(key, [large, large]), undefined, "more than the heap has room for");
 });
 
-Deno.test("Box.findKey() finds the sender among many, as tweetnacl sees it, and nobody else", () => {
+Deno.test("Box.findKey() finds the same sender as tweetnacl, and no other", () => {
   const clients = Array.from({ length: 50 }, () => generateKeyPair());
   const keys = clients.map(({ publicKey }) => derive(publicKey));
   const stranger = new ClientBox(generateKeyPair().privateKey, server.publicKey);
@@ -83,7 +83,7 @@ Deno.test("Box.findKey() finds the sender among many, as tweetnacl sees it, and 
   assert.equal(box.findKey(Uint32Array.from(keys), stranger.seal(new Uint8Array(4))), -1);
 });
 
-Deno.test("Box.findKey() takes a key of 0 for none, not for a key of zeros", () => {
+Deno.test("Box.findKey() takes an empty slot for no key, not for a key of zeros", () => {
   const nonce = nacl.randomBytes(24);
   const sealed = new Uint8Array([
     ...nonce,
@@ -158,14 +158,14 @@ Deno.test("Box.shortHash() is SipHash-2-4", () => {
   assert.deepEqual([...out], [0, 0x49be45e5, 0xa129ca61, 0]);
 });
 
-Deno.test("NonceMark.make() never makes a nonce twice", () => {
+Deno.test("NonceMark.make() never creates a nonce twice", () => {
   const mark = new NonceMark(box, server.privateKey);
   const nonces = Array.from({ length: 3000 }, () => mark.make().toString());
   assert.equal(new Set(nonces).size, 3000);
   assert.ok(!nonces.some((nonce) => nonce.startsWith("0,0,0,0,0,0,0,0,")), "random, not wiped");
 });
 
-Deno.test("NonceMark.isOwn() knows its nonces again, after a restart too, and no others", () => {
+Deno.test("NonceMark.isOwn() recognizes its own nonces, even after a restart, and no others", () => {
   const mark = new NonceMark(box, server.privateKey);
   const again = new NonceMark(box, server.privateKey);
   const other = new NonceMark(box, generateKeyPair().privateKey);

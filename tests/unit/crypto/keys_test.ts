@@ -24,7 +24,7 @@ const KEY_TEXTS = [
   { text: "ssh-ed25519 AAAA", fault: "not base64", why: "another kind of key" },
 ];
 
-Deno.test("parsePublicKey() forgives white space and nothing else", () => {
+Deno.test("parsePublicKey() ignores white space and nothing else", () => {
   assert.ok(KEY_TEXTS.length > 0);
   for (const { text, fault, why } of KEY_TEXTS) {
     const key = parsePublicKey(text);
@@ -33,7 +33,7 @@ Deno.test("parsePublicKey() forgives white space and nothing else", () => {
   }
 });
 
-Deno.test("parsePublicKey() and parseSecret() take any text", () => {
+Deno.test("parsePublicKey() and parseSecret() never throw", () => {
   for (const text of HOSTILE_TEXTS) {
     const key = parsePublicKey(text);
     assert.ok(typeof key === "string" || key.length === 32);
@@ -42,7 +42,7 @@ Deno.test("parsePublicKey() and parseSecret() take any text", () => {
   }
 });
 
-Deno.test("generateSecret() gives 128 lower-case hex digits, each time others", () => {
+Deno.test("generateSecret() gives 128 lower-case hex digits, different each time", () => {
   const secrets = Array.from({ length: 50 }, generateSecret);
   for (const secret of secrets) assert.match(secret, /^[0-9a-f]{128}$/);
   assert.equal(new Set(secrets).size, 50);

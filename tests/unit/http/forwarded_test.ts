@@ -11,7 +11,7 @@ const OFF = {
 };
 const PEER = "192.0.2.9";
 
-Deno.test("originOf() takes the address that ProxyFix takes", () => {
+Deno.test("originOf() gives the same address as ProxyFix", () => {
   assert.ok(FORWARDED_ADDRESSES.length > 0);
   for (const { trusted, header, address, why } of FORWARDED_ADDRESSES) {
     const headers = new Headers(header === undefined ? {} : { "x-forwarded-for": header });

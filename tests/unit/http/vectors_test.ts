@@ -72,7 +72,7 @@ Deno.test("the endpoint answers every request vector as the vector says", async 
   }
 });
 
-Deno.test("every response vector opens, and is made again with its nonce", () => {
+Deno.test("every response vector opens, and sealing it again with its nonce gives the same bytes", () => {
   assert.equal(vectors.responses.length, 3);
   for (const { client, nonce, plain, value } of vectors.responses) {
     const keys = vectors.clients[client];

@@ -80,7 +80,7 @@ function findLikely(finder: SenderFinder, values: SealedValues): Sender | string
   return result;
 }
 
-Deno.test("SenderFinder finds each client, whoever used the address before, and no stranger", async () => {
+Deno.test("SenderFinder finds each client, whichever client used the address last, and no unknown sender", async () => {
   const { finder } = makeFinder();
   assert.equal(await find(finder, 399), "search");
   assert.equal(await find(finder, 399), "likely");
@@ -123,7 +123,7 @@ Deno.test("SenderFinder gives a searched sender the position of when its request
   for (const index of senders) assert.equal(await find(finder, index), "likely", `client ${index}`);
 });
 
-Deno.test("SenderFinder goes on where it was after one that came out of turn, or follows it", async () => {
+Deno.test("SenderFinder resumes its order after a client that came out of turn, or follows that client", async () => {
   const { finder } = makeFinder();
   const senders = Array.from({ length: 380 }, (_, i) => i);
   for (let cycle = 0; cycle < 2; cycle++) for (const index of senders) await find(finder, index);
@@ -134,7 +134,7 @@ Deno.test("SenderFinder goes on where it was after one that came out of turn, or
   for (const index of senders.slice(201, 290)) assert.equal(await find(finder, index), "likely");
 });
 
-Deno.test("SenderFinder keeps those who were heard from in reach when new ones come", async () => {
+Deno.test("SenderFinder keeps recent senders within reach when new ones come", async () => {
   const { finder } = makeFinder();
   for (let newcomer = 100; newcomer < 140; newcomer++) {
     for (const index of [1, 2, 3]) await find(finder, index);
@@ -143,7 +143,7 @@ Deno.test("SenderFinder keeps those who were heard from in reach when new ones c
   }
 });
 
-Deno.test("SenderFinder takes no request whose values are of two clients", async () => {
+Deno.test("SenderFinder refuses a request with values of two clients", async () => {
   const { finder } = makeFinder();
   await find(finder, 1);
   for (let place = 0; place < 4; place++) {
@@ -230,7 +230,7 @@ Deno.test("Keyring knows keys from when they are added until they are removed", 
   assert.notEqual(await find(finder, 300), "unknown_sender");
 });
 
-Deno.test("SenderFinder finds who stays, while keys come and go during the search", async () => {
+Deno.test("SenderFinder finds a remaining key while others come and go during the search", async () => {
   const { keyring, finder, records } = makeFinder();
   const requests = Array.from({ length: 40 }, (_, i) => find(finder, 350 + i));
   for (const [slot, record] of records.slice(0, 300).entries()) {
@@ -251,7 +251,7 @@ Deno.test("SenderFinder searches for a limited number of unknown senders of an a
   assert.equal(await find(finder, -1, { ...HERE, nowSeconds: NOW + 60 }), unknown);
 });
 
-Deno.test("SenderSearch.find() refuses strangers beyond the budget, and lets trusted addresses wait", async () => {
+Deno.test("SenderSearch.find() refuses unknown senders beyond the budget, and lets trusted addresses wait", async () => {
   let now = 0;
   const budget = new WorkBudget(0.25, () => now);
   const { keyring, search } = makeFinder({ budget });
@@ -264,7 +264,7 @@ Deno.test("SenderSearch.find() refuses strangers beyond the budget, and lets tru
   assert.equal(keyring.size, 400);
 });
 
-Deno.test("SenderSearch.find() queues a bounded number of searches", async () => {
+Deno.test("SenderSearch.find() queues a limited number of searches", async () => {
   const { search } = makeFinder();
   const [check] = sealAs(-1);
   const results = await Promise.all(Array.from({ length: 100 }, () => search.find(check, true)));
@@ -284,7 +284,7 @@ Deno.test("SenderSearch.find() waits for keys that are still being loaded", asyn
   assert.equal(await result, record?.slot);
 });
 
-Deno.test("Keyring.isRegisteredSecret() knows the registered secrets as they are written", () => {
+Deno.test("Keyring.isRegisteredSecret() accepts registered secrets exactly as written", () => {
   const keyring = new Keyring(box, server.privateKey);
   const isRegistered = (text: string): boolean =>
     keyring.isRegisteredSecret(new TextEncoder().encode(text));

@@ -30,7 +30,7 @@ const REGISTERS = [
   { why: "nothing", text: "", secrets: [], lines: [] },
 ];
 
-Deno.test("readRegisterLines() takes the secrets, and reports the other lines with their numbers", async () => {
+Deno.test("readRegisterLines() reads the secrets, and reports other lines with their numbers", async () => {
   assert.ok(REGISTERS.length > 0);
   await using folder = await TempFolder.make();
   for (const { why, text, secrets, lines } of REGISTERS) {
@@ -45,7 +45,7 @@ Deno.test("readRegisterLines() takes the secrets, and reports the other lines wi
   }
 });
 
-Deno.test("readRegisterLines() takes any text, and a missing register for an empty one", async () => {
+Deno.test("readRegisterLines() never throws on any text, and a missing register is empty", async () => {
   await using folder = await TempFolder.make();
   for (const text of HOSTILE_TEXTS) {
     await folder.write("clients.dev", text);
@@ -74,7 +74,7 @@ Deno.test("listClientFiles() gives client files only, numbers in numeric order",
   assert.deepEqual(await listClientFiles(folder.path), sorted);
 });
 
-Deno.test("readClientKey() reports what is no key, without its content", async () => {
+Deno.test("readClientKey() reports a malformed key, without its content", async () => {
   await using folder = await TempFolder.make();
   for (const text of HOSTILE_TEXTS) {
     await folder.write("client_1.pub", text);

@@ -8,7 +8,7 @@ function list(order: UseOrder): number[] {
   return slots;
 }
 
-Deno.test("UseOrder behaves like an array that moves what is used to its front", () => {
+Deno.test("UseOrder behaves like an array that moves used elements to its front", () => {
   const step = fc.record({
     slot: fc.nat(200),
     other: fc.nat(200),

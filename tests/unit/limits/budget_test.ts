@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { WorkBudget } from "../../../lib/limits/budget.ts";
 import { FailureCounter, networkOf } from "../../../lib/limits/failures.ts";
 
-Deno.test("WorkBudget gives a share of the time, and a burst after a quiet time", () => {
+Deno.test("WorkBudget gives a share of the time, and a burst after a pause", () => {
   let now = 0;
   const budget = new WorkBudget(0.25, () => now);
   assert.equal(budget.allowanceMs, 100);
@@ -15,7 +15,7 @@ Deno.test("WorkBudget gives a share of the time, and a burst after a quiet time"
   assert.equal(budget.allowanceMs, 100, "no more than the burst");
 });
 
-Deno.test("FailureCounter counts by address and minute, within its bounds", () => {
+Deno.test("FailureCounter counts by address and minute, within its limit", () => {
   const counter = new FailureCounter({ perMinute: 2, addresses: 10_000 });
   counter.add("192.0.2.1", 0);
   assert.ok(!counter.isOverLimit("192.0.2.1", 0));

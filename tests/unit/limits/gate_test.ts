@@ -15,7 +15,7 @@ Deno.test("RequestGate.enter() counts each address, IPv6 by its network", () => 
   assert.equal(gate.enter("2001:db8::3")?.code, refusal);
 });
 
-Deno.test("RequestGate.enter() asks for room when all places are taken", () => {
+Deno.test("RequestGate.enter() asks for room when all slots are occupied", () => {
   let isThereRoom = true;
   const gate = new RequestGate({
     requests: 1,
@@ -31,7 +31,7 @@ Deno.test("RequestGate.enter() asks for room when all places are taken", () => {
   assert.equal(gate.enter("192.0.2.3"), undefined);
 });
 
-Deno.test("RefusalClock.hold() lets requests of one moment go together, whenever they were refused", async () => {
+Deno.test("RefusalClock.hold() releases requests of one moment together, whenever they were refused", async () => {
   const clock = new RefusalClock();
   const start = performance.now();
   const begun = clock.begin();
@@ -50,7 +50,7 @@ Deno.test("RefusalClock.hold() lets requests of one moment go together, whenever
   clock.close();
 });
 
-Deno.test("RefusalClock.hold() lets go what comes late, at the next tick", async () => {
+Deno.test("RefusalClock.hold() releases a late request at the next tick", async () => {
   const clock = new RefusalClock();
   const begun = clock.begin();
   await clock.hold(begun);

@@ -58,7 +58,7 @@ Deno.test("BodyReader.read() stops at the limit and cancels the rest", async () 
   reader.close();
 });
 
-Deno.test("BodyReader.read() gives up on a body that does not come", async () => {
+Deno.test("BodyReader.read() gives up on a body that does not arrive", async () => {
   const reader = new BodyReader({ maxBytes: 1000, timeoutMs: 40 });
   const silent = endless(() => new Promise<void>(() => {}));
   assert.deepEqual(await reader.read(post(silent.stream), "text"), {

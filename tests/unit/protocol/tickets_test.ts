@@ -48,7 +48,7 @@ function use(tickets: Tickets, ticket: Bytes, number: number): string {
   return opened === undefined ? "closed" : tickets.use(opened, number);
 }
 
-Deno.test("use() lets each of the 65,536 numbers through once, in any order", () => {
+Deno.test("use() accepts each of the 65,536 numbers once, in any order", () => {
   const { tickets, issueTo } = ringOf();
   const opened = tickets.open(issueTo().ticket);
   assert.ok(opened);
@@ -74,7 +74,7 @@ Deno.test("a ticket that is used a little takes 32 bytes, and more only where it
   }
 });
 
-Deno.test("what is not used leaves nothing behind", () => {
+Deno.test("an unused ticket leaves no state", () => {
   const { tickets, issueTo } = ringOf();
   for (let i = 0; i < 1000; i++) tickets.open(issueTo(i % 256).ticket);
   assert.deepEqual(tickets.fill, { clients: 0, tickets: 0, bytes: 0 });
@@ -107,7 +107,7 @@ Deno.test("a ticket older than all used ones is retired by its own first use", (
   assert.equal(use(tickets, b, 0), "seen");
 });
 
-Deno.test("other clients' tickets are their own", () => {
+Deno.test("tickets of other clients are not affected", () => {
   const { tickets, issueTo } = ringOf(1);
   const a = issueTo(1).ticket, b = issueTo(2).ticket;
   assert.equal(use(tickets, a, 0), "fresh");
@@ -138,7 +138,7 @@ Deno.test("a ticket lives as long as its key: one lifetime as the current one, o
   assert.deepEqual(tickets.fill, { clients: 1, tickets: 1, bytes: 32 });
 });
 
-Deno.test("dropOldKeys() forgets keys and clients where nobody calls any more", () => {
+Deno.test("dropOldKeys() forgets keys and clients without recent calls", () => {
   const { tickets, issueTo, wait, keys } = ringOf();
   const { ticket } = issueTo();
   assert.equal(use(tickets, ticket, 0), "fresh");
