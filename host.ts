@@ -7,8 +7,7 @@
 import { reportError, writeAll } from "./cli/report.ts";
 import { ignoreSignals } from "./cli/signals.ts";
 import { UsageError } from "./lib/errors.ts";
-import { HOST_COMMAND } from "./lib/functions/command.ts";
-import { CHECK_ARGUMENT, STAGE_COMMAND } from "./lib/functions/wall/names.ts";
+import { CHECK_ARGUMENT, HOST_COMMAND, STAGE_COMMAND } from "./lib/functions/entry.ts";
 
 /** Commands that only the server runs. */
 export const HIDDEN_COMMANDS: readonly string[] = [HOST_COMMAND, STAGE_COMMAND];

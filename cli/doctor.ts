@@ -25,14 +25,15 @@ ${PATH_DETAILS}`,
       options: { ...PATH_OPTIONS, json: { type: "boolean" } },
       positionals: [],
     });
-    const findings = await examine({
+    const { findings, facts } = await examine({
       paths: serverPaths(values, io.env),
       isHeld: rememberPermissions(),
       nowSeconds: Math.floor(Date.now() / 1000),
     });
     if (values["json"] === true) io.out(`${JSON.stringify(findings, null, 2)}\n`);
-    else if (findings.length === 0) io.out("Nothing found\n");
     else {
+      for (const fact of facts) io.out(`${fact}\n`);
+      if (findings.length === 0) io.out("Nothing found\n");
       for (const { level, what, remedy } of findings) {
         io.out(`${level}: ${what}\n  remedy: ${remedy}\n`);
       }

@@ -5,6 +5,7 @@
 import { rememberPermissions } from "../lib/config/permissions.ts";
 import { readSettings } from "../lib/config/settings.ts";
 import { describeFunctions, type FunctionReport } from "../lib/functions/service.ts";
+import { describeWall } from "../lib/functions/wall/choice.ts";
 import { type Command, parseArguments } from "./command.ts";
 import { PATH_OPTIONS, serverPaths } from "./paths.ts";
 
@@ -29,11 +30,12 @@ export const functions: Command = {
     const paths = serverPaths(values, io.env);
     const { settings } = await readSettings(paths.config);
     const isHeld = rememberPermissions();
-    const { reports, warnings } = await describeFunctions({ ...paths, settings, isHeld });
+    const { reports, warnings, wall } = await describeFunctions({ ...paths, settings, isHeld });
     if (values["json"] === true) io.out(`${JSON.stringify(reports, null, 2)}\n`);
     else {
       for (const warning of warnings) io.out(`warning: ${warning}\n`);
-      io.out(reports.length === 0 ? "No functions\n" : reports.map(asText).join("\n"));
+      if (reports.length === 0) io.out("No functions\n");
+      else io.out(`${describeWall(wall)}\n\n${reports.map(asText).join("\n")}`);
     }
     return reports.some(({ state }) => state === "broken") ? 1 : 0;
   },

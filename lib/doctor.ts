@@ -9,8 +9,8 @@ import { checkTls } from "./doctor_tls.ts";
 import { MspError, reasonOf } from "./errors.ts";
 import { isFolder } from "./files.ts";
 import type { ServerPaths } from "./first_start.ts";
-import { describeExposure } from "./functions/exposure.ts";
 import { describeFunctions } from "./functions/service.ts";
+import { describeWall, type Wall } from "./functions/wall/choice.ts";
 import { checkStore, type Finding } from "./keys/check.ts";
 import { serverKeyPath } from "./keys/server_keys.ts";
 
@@ -25,8 +25,15 @@ export interface DoctorOptions {
   readonly nowSeconds: number;
 }
 
-/** Everything that was found. */
-export async function examine(options: DoctorOptions): Promise<Finding[]> {
+/** What an examination says. */
+export interface Examination {
+  readonly findings: readonly Finding[];
+  /** What is as it should be, and good to know. */
+  readonly facts: readonly string[];
+}
+
+/** Examines an installation. */
+export async function examine(options: DoctorOptions): Promise<Examination> {
   const { paths, nowSeconds } = options;
   let settings: Settings;
   const findings: Finding[] = [];
@@ -36,15 +43,16 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
     findings.push(...result.warnings.map((what) => wrong(what, "correct or remove that line")));
   } catch (error) {
     if (!(error instanceof MspError)) throw error;
-    return [wrong(error.message, error.hint ?? "correct that line")];
+    return { findings: [wrong(error.message, error.hint ?? "correct that line")], facts: [] };
   }
   findings.push(...await checkStore(settings.store, nowSeconds));
   const { tls } = settings.listen;
   if (tls !== undefined) findings.push(...await checkTls(tls, nowSeconds));
   findings.push(...await checkClock(settings, nowSeconds));
-  findings.push(...await checkFunctions(settings, options));
+  const functions = await checkFunctions(settings, options);
+  findings.push(...functions.findings);
   findings.push(...await checkLog(paths));
-  return findings;
+  return { findings, facts: functions.facts };
 }
 
 function wrong(what: string, remedy: string): Finding {
@@ -63,21 +71,30 @@ async function checkClock({ store }: Settings, nowSeconds: number): Promise<Find
 async function checkFunctions(
   settings: Settings,
   { paths, isHeld }: DoctorOptions,
-): Promise<Finding[]> {
+): Promise<Examination> {
   const findings: Finding[] = [];
+  const facts: string[] = [];
   try {
-    const { reports, warnings } = await describeFunctions({ ...paths, settings, isHeld });
+    const { reports, warnings, wall } = await describeFunctions({ ...paths, settings, isHeld });
     findings.push(...warnings.map((what) => wrong(what, "correct or remove that line")));
     for (const { fault } of reports) {
       if (fault !== undefined) findings.push(wrong(fault, "see docs/modules.md"));
     }
+    if (wall.kind === "none") findings.push(withoutWall(wall));
+    else facts.push(describeWall(wall));
   } catch (error) {
     if (!(error instanceof MspError)) throw error;
     findings.push(wrong(error.message, error.hint ?? "start the server once"));
   }
-  const exposure = settings.functions.user === undefined ? describeExposure() : undefined;
-  if (exposure !== undefined) findings.push({ level: "note", ...exposure });
-  return findings;
+  return { findings, facts };
+}
+
+function withoutWall(wall: Wall): Finding {
+  const what = `${describeWall(wall)}${wall.isAccepted ? "" : ` (${wall.reason})`}`;
+  const remedy = wall.isAccepted
+    ? "remove Wall=none from [Functions], or serve only modules that you trust"
+    : "serve only modules that you trust; see docs/modules.md for what a wall needs";
+  return { level: "note", what, remedy };
 }
 
 async function checkLog({ log }: ServerPaths): Promise<Finding[]> {

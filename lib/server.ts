@@ -19,7 +19,6 @@ import { formatKey, type KeyPair } from "./crypto/keys.ts";
 import type { NonceMark } from "./crypto/nonce_mark.ts";
 import { MspError } from "./errors.ts";
 import { ensureConfig, ensureModules, ensureStore, type ServerPaths } from "./first_start.ts";
-import { describeExposure, importExposure } from "./functions/exposure.ts";
 import { FunctionService } from "./functions/service.ts";
 import type { Endpoint } from "./http/endpoint.ts";
 import { startAdmin } from "./http/admin.ts";
@@ -107,7 +106,6 @@ async function startParts(
   logCreated(made);
   const isHeld = rememberPermissions();
   giveUpPermissions(paths, settings);
-  warnOfExposure(settings);
   const { observer, metrics } = await startObservers(settings, closers);
   const box = await Box.load();
   const keyring = new Keyring(box, pair.privateKey);
@@ -286,13 +284,6 @@ function giveUpPermissions(paths: ServerPaths, { store, listen }: Settings): voi
     ],
     write: [paths.log, ...listen.socket === undefined ? [] : [listen.socket.path]],
   });
-}
-
-/** Says so where any function could read the server's key. */
-function warnOfExposure({ functions }: Settings): void {
-  const exposure = importExposure();
-  if (functions.user !== undefined || exposure !== "any file") return;
-  log.warning("{what}; {remedy}", { ...describeExposure(exposure) });
 }
 
 /** Settings with what the command line says. */

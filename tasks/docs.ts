@@ -13,6 +13,8 @@ const ROOT = new URL("../", import.meta.url);
 
 /** An option of config.ini or modules.ini. */
 interface Option {
+  /** The default in words, where it depends on something. */
+  readonly otherwise?: string;
   readonly name: string;
   readonly fallback: unknown;
   readonly kind: Kind<unknown>;
@@ -74,9 +76,9 @@ ${table(["variable", "default", "meaning"], ENVIRONMENT)}`;
 function optionsTable(options: readonly Option[]): string {
   return table(
     ["option", "default", "unit", "values", "meaning"],
-    options.map(({ name, fallback, kind, meaning }) => [
+    options.map(({ name, fallback, kind, meaning, otherwise }) => [
       name,
-      defaultText(fallback),
+      otherwise ?? defaultText(fallback),
       kind.unit ?? "",
       kind.values ?? kind.expected,
       meaning,
@@ -85,7 +87,6 @@ function optionsTable(options: readonly Option[]): string {
 }
 
 function defaultText(fallback: unknown): string {
-  if (fallback === undefined) return "that of config.ini";
   return Array.isArray(fallback) ? "nothing" : `\`${fallback}\``;
 }
 

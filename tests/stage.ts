@@ -3,8 +3,13 @@
  * Runs stage 1 of a function host by itself, with a policy and a stage 2 of a test's choice.
  */
 import { LIBC_PATHS } from "../lib/functions/wall/libc.ts";
-import { STAGE_COMMAND } from "../lib/functions/wall/names.ts";
-import { stageInput, type StagePolicy, stagePolicy } from "../lib/functions/wall/policy.ts";
+import { STAGE_COMMAND } from "../lib/functions/entry.ts";
+import {
+  STAGE_2_ENV,
+  stageInput,
+  type StagePolicy,
+  stagePolicy,
+} from "../lib/functions/wall/policy.ts";
 import { repositoryPath } from "../tasks/root.ts";
 
 import { type Outcome, PROGRAM, RUNTIME } from "./program.ts";
@@ -51,7 +56,7 @@ export function emptyPolicy(args: readonly string[]): StagePolicy {
     maxFileBytes: 0,
     hasOwnUser: false,
     args,
-    env: { NO_COLOR: "1", DENO_DIR: "/nonexistent" },
+    env: STAGE_2_ENV,
   });
 }
 

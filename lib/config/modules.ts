@@ -30,6 +30,9 @@ export interface FunctionConfig {
   /** Calls that wait or run at the same time. */
   readonly queueLimit: number;
   readonly maxResultBytes: number;
+  /** Of a file that it writes. */
+  readonly maxFileMegabytes: number;
+  /** Whether it is alone in its process. */
   readonly hasOwnProcess: boolean;
   /** Of its own process; what config.ini says when absent. */
   readonly maxHeapMegabytes: number | undefined;
@@ -58,6 +61,8 @@ export interface FunctionOptionSpec<T> {
   readonly kind: Kind<T>;
   /** What it does, and for a limit what happens at it. */
   readonly meaning: string;
+  /** The default in words, where it depends on something. */
+  readonly otherwise?: string;
 }
 
 /** Longest function name in UTF-8, on the wire too. */
@@ -87,8 +92,9 @@ function option<T>(
   fallback: T,
   kind: Kind<T>,
   meaning: string,
+  otherwise?: string,
 ): FunctionOptionSpec<T> {
-  return { name, fallback, kind, meaning };
+  return { name, fallback, kind, meaning, ...otherwise === undefined ? {} : { otherwise } };
 }
 
 /** Every option of a function's section. */
@@ -136,11 +142,19 @@ export const FUNCTION_OPTIONS = {
     wholeNumber("bytes", 1, 67_108_864),
     "Size of a result. The call fails if its result is larger.",
   ),
-  process: option<"shared" | "own">(
+  maxFile: option(
+    "MaxFile",
+    1024,
+    wholeNumber("megabytes", 1, 1_000_000),
+    "Size of a file that it writes. Writing beyond it fails.",
+  ),
+  process: option<"shared" | "own" | undefined>(
     "Process",
-    "shared",
+    undefined,
     oneOf("shared", "own"),
-    "`own` gives the function a process to itself.",
+    "`own` gives the function a process to itself. Functions in a `shared` process must trust each " +
+      "other. `Env` needs `own`.",
+    "own with grants, else shared",
   ),
   maxHeap: option<number | undefined>(
     "MaxHeap",
@@ -148,6 +162,7 @@ export const FUNCTION_OPTIONS = {
     MAX_HEAP,
     "Memory that its own process may use beyond its size at the start; needs `Process=own`. Beyond " +
       "it, the process is replaced.",
+    "that of config.ini",
   ),
 } as const;
 
@@ -158,6 +173,11 @@ export const FUNCTION_OPTIONS = {
  */
 export async function readModules(path: string): Promise<ModulesResult> {
   return modulesFrom(await readIni(path), path);
+}
+
+/** Whether a function may touch anything beyond its own modules folder. */
+export function hasGrants({ read, write, net, env }: Grants): boolean {
+  return [read, write, net, env].some((list) => list.length > 0);
 }
 
 /** Functions from the content of a file; `path` is for messages. */
@@ -212,20 +232,23 @@ function functionConfig(
       `expected ${spec.kind.expected}`;
     return spec.fallback;
   };
+  const grants: Grants = {
+    read: value(FUNCTION_OPTIONS.read),
+    write: value(FUNCTION_OPTIONS.write),
+    net: value(FUNCTION_OPTIONS.net),
+    env: value(FUNCTION_OPTIONS.env),
+  };
+  const process = value(FUNCTION_OPTIONS.process) ?? (hasGrants(grants) ? "own" : "shared");
   const config: FunctionConfig = {
     functionName,
     moduleName,
-    grants: {
-      read: value(FUNCTION_OPTIONS.read),
-      write: value(FUNCTION_OPTIONS.write),
-      net: value(FUNCTION_OPTIONS.net),
-      env: value(FUNCTION_OPTIONS.env),
-    },
+    grants,
     timeoutSeconds: value(FUNCTION_OPTIONS.timeout),
     instances: value(FUNCTION_OPTIONS.instances),
     queueLimit: value(FUNCTION_OPTIONS.queue),
     maxResultBytes: value(FUNCTION_OPTIONS.maxResult),
-    hasOwnProcess: value(FUNCTION_OPTIONS.process) === "own",
+    maxFileMegabytes: value(FUNCTION_OPTIONS.maxFile),
+    hasOwnProcess: process === "own",
     maxHeapMegabytes: value(FUNCTION_OPTIONS.maxHeap),
   };
   const known = Object.values(FUNCTION_OPTIONS).map(({ name }) => name.toLowerCase());
@@ -233,6 +256,10 @@ function functionConfig(
     .map(({ section, name, line }) => `line ${line}: unknown option [${section}] ${name}`);
   if (config.maxHeapMegabytes !== undefined && !config.hasOwnProcess) {
     fault ??= `[${functionName}] MaxHeap needs Process=own: other functions share the process`;
+  }
+  // Functions of one process can read its environment.
+  if (grants.env.length > 0 && !config.hasOwnProcess) {
+    fault ??= `[${functionName}] Env needs Process=own: other functions share the process`;
   }
   return { config, warnings, ...(fault === undefined ? {} : { fault }) };
 }

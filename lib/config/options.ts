@@ -51,6 +51,9 @@ const HOSTS = listOf(
 
 const OPTIONAL_PATH: Kind<string> = { ...PATH, expected: "none, or a path" };
 
+/** What holds function hosts to their grants. */
+export type WallSetting = "auto" | "landlock" | "user" | "none";
+
 /** Memory of a function host. */
 export const MAX_HEAP: Kind<number> = wholeNumber("megabytes", 16, 1_000_000);
 const VALUES_COUNT = wholeNumber("values", 0, 100);
@@ -192,6 +195,14 @@ export const OPTIONS = {
     MAX_HEAP,
     "Memory that a function process may use beyond its size at the start. Beyond it, the process is " +
       "replaced.",
+  ),
+  functionsWall: functions<WallSetting>(
+    "Wall",
+    "auto",
+    oneOf("auto", "landlock", "user", "none"),
+    "What holds function processes to their grants: the kernel (`landlock`), the user of `User`, or " +
+      "Deno alone (`none`). `auto` takes the first that works; with the last, it refuses functions " +
+      "with `Write` or `Env`.",
   ),
   functionsUser: functions(
     "User",

@@ -30,12 +30,7 @@ export const PERMISSIONS: readonly PermissionSpec[] = [
   { name: "read", program: PATHS, isKept: true, isGrantable: true },
   { name: "write", program: PATHS, isKept: true, isGrantable: true },
   { name: "net", program: true, isKept: true, isGrantable: true },
-  {
-    name: "env",
-    program: ["MSP_*", "TZ", "DENO_DIR", "NPM_CONFIG_REGISTRY"],
-    isKept: true,
-    isGrantable: true,
-  },
+  { name: "env", program: ["MSP_*", "TZ", "DENO_DIR"], isKept: true, isGrantable: true },
   // The program starts itself, whatever its name and place, as the process of functions.
   { name: "run", program: ["/proc/self/exe"], isKept: true, isGrantable: false },
   { name: "ffi", program: false, isKept: false, isGrantable: false },

@@ -5,7 +5,7 @@
  */
 import { ConfigError } from "../errors.ts";
 import { INI_HINT, type IniFile, type IniOption, readIni } from "./ini.ts";
-import { OPTIONS, type OptionSpec } from "./options.ts";
+import { OPTIONS, type OptionSpec, type WallSetting } from "./options.ts";
 
 /** Where the parts of the key store are. */
 export interface StorePaths {
@@ -67,6 +67,8 @@ export interface SystemUser {
 export interface FunctionSettings {
   /** Megabytes that a function host may use beyond what it has when it is ready. */
   readonly maxHeapMegabytes: number;
+  /** What holds function hosts to their grants. */
+  readonly wall: WallSetting;
   /** Whom function hosts run as; the server's own user when absent. */
   readonly user: SystemUser | undefined;
 }
@@ -162,6 +164,7 @@ export function settingsFrom({ options, faults }: IniFile, path: string): Settin
     },
     functions: {
       maxHeapMegabytes: value(OPTIONS.maxHeap),
+      wall: value(OPTIONS.functionsWall),
       user: parseUser(value(OPTIONS.functionsUser)),
     },
     admin: adminFrom(value),

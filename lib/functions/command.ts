@@ -1,92 +1,90 @@
 /**
  * @module
- * How this program starts itself again as a function host: what permissions it gets, which environment,
- * as whom it runs.
+ * How this program starts itself again as a function host: behind which wall, with what permissions and
+ * environment, as whom.
  */
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type GrantName, permissionFlag, PERMISSIONS } from "../config/permissions.ts";
-import type { SystemUser } from "../config/settings.ts";
+import { hiddenArgs, HOST_COMMAND, PROGRAM, PROGRAM_FILES } from "./entry.ts";
 import type { HostCommand } from "./host_process.ts";
 import type { FunctionPlan } from "./plan.ts";
-
-/** The hidden subcommand. */
-export const HOST_COMMAND = "function-host";
+import type { Wall } from "./wall/choice.ts";
+import { stageCommand } from "./wall/command.ts";
+import { STAGE_2_ENV, stagePolicy } from "./wall/policy.ts";
 
 /** What all hosts have in common. */
 export interface HostCommandOptions {
   readonly modules: string;
   readonly maxHeapMegabytes: number;
-  readonly user: SystemUser | undefined;
-  /** Whether the program may read a variable. */
-  readonly mayReadEnv: (variable: string) => boolean;
-  /** Whether it may run another program; without, none. */
-  readonly mayRun?: (command: string) => boolean;
+  readonly wall: Wall;
+  /** The value of a variable that the program may read. */
+  readonly readEnv: (variable: string) => string | undefined;
 }
 
-/**
- * Changes the user for a server that may do so without being root (its right must not pass on to
- * functions). From util-linux; a server may only run it when it was built so, as in our container.
- */
-const SETPRIV = "/usr/bin/setpriv";
-
-/** What the platform itself needs: where its cache is, which registry, the time zone. */
-const PLATFORM_ENV = ["TZ", "DENO_DIR", "NPM_CONFIG_REGISTRY"];
+/** The time zone is the server's. */
+const SHARED_ENV = ["TZ"];
+const MEGABYTE = 1_000_000;
 
 /** The command line of a host for some functions. */
 export function hostCommand(
   plans: readonly FunctionPlan[],
-  { modules, maxHeapMegabytes, user, mayReadEnv, mayRun }: HostCommandOptions,
+  options: HostCommandOptions,
 ): HostCommand {
-  const granted = (name: GrantName): readonly string[] | true => {
-    const lists = plans.map(({ permissions }) => permissions[name]);
-    return lists.includes(true) || [...new Set(lists.flatMap((list) => list === true ? [] : list))];
-  };
-  const env: Record<string, string> = { NO_COLOR: "1" };
-  const variables = granted("env");
-  for (const name of [...PLATFORM_ENV, ...variables === true ? [] : variables]) {
-    const value = mayReadEnv(name) ? Deno.env.get(name) : undefined;
+  const { wall, readEnv } = options;
+  const args = hiddenArgs(hostFlags(plans, options), HOST_COMMAND);
+  const env: Record<string, string> = { ...STAGE_2_ENV };
+  for (const name of [...SHARED_ENV, ...plans.flatMap(({ config }) => config.grants.env)]) {
+    const value = readEnv(name);
     if (value !== undefined) env[name] = value;
   }
+  if (!wall.isStaged) return { program: PROGRAM, args, env, ...wall.user };
+  const policy = stagePolicy({
+    server: Deno.pid,
+    abi: wall.abi,
+    hasFilter: wall.hasFilter,
+    hasOwnUser: wall.user !== undefined,
+    grants: {
+      read: plans.flatMap(({ reach }) => reach.read),
+      write: plans.flatMap(({ reach }) => reach.write),
+      net: granted(plans, "net"),
+    },
+    program: PROGRAM_FILES,
+    workers: plans.reduce((count, { config }) => count + config.instances, 0),
+    maxFileBytes: MEGABYTE * Math.max(...plans.map(({ config }) => config.maxFileMegabytes)),
+    args,
+    env,
+  });
+  return stageCommand(policy, { env: stageEnv(readEnv), user: wall.user });
+}
+
+/** The environment of stage 1: from the sources, it loads faster with the cache of the server. */
+export function stageEnv(readEnv: HostCommandOptions["readEnv"]): Record<string, string> {
+  const cache = readEnv("DENO_DIR");
+  return { NO_COLOR: "1", ...cache === undefined ? {} : { DENO_DIR: cache } };
+}
+
+function granted(plans: readonly FunctionPlan[], name: GrantName): readonly string[] | true {
+  const lists = plans.map(({ permissions }) => permissions[name]);
+  return lists.includes(true) || [...new Set(lists.flatMap((list) => list === true ? [] : list))];
+}
+
+/** The permissions of a host, from which its workers get theirs; an executable has them built in. */
+function hostFlags(
+  plans: readonly FunctionPlan[],
+  { modules, maxHeapMegabytes }: HostCommandOptions,
+): string[] {
   const own = plans.length === 1 ? plans[0]?.config.maxHeapMegabytes : undefined;
-  const flags = [
+  return [
     ...PERMISSIONS.map((each) => {
       if (!each.isGrantable) return "";
-      const values = granted(each.name);
+      const values = granted(plans, each.name);
       const base = each.name === "read" ? readByAll(modules) : [];
       return permissionFlag(each.name, values === true || [...new Set([...base, ...values])]);
     }),
     `--v8-flags=--max-old-space-size=${own ?? maxHeapMegabytes}`,
   ].filter((each) => each !== "");
-  const args = Deno.build.standalone ? [HOST_COMMAND] : [...RUN, ...flags, MAIN, HOST_COMMAND];
-  if (user !== undefined && mayRun?.(SETPRIV) === true) {
-    return { program: SETPRIV, args: [...dropTo(user), Deno.execPath(), ...args], env };
-  }
-  return {
-    // This program, whatever its name and place, also after it was replaced by a newer one.
-    program: Deno.build.os === "linux" ? "/proc/self/exe" : Deno.execPath(),
-    args,
-    env,
-    ...user,
-  };
 }
-
-function dropTo({ uid, gid }: SystemUser): string[] {
-  const ids = ["--reuid", String(uid), "--regid", String(gid), "--clear-groups"];
-  return [...ids, "--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs"];
-}
-
-/** Without our lock and names: modules resolve their imports on their own. */
-const RUN = [
-  "run",
-  "--no-prompt",
-  "--quiet",
-  "--no-config",
-  "--no-lock",
-  "--no-remote",
-  "--unstable-worker-options",
-];
-const MAIN = new URL("../../main.ts", import.meta.url).href;
 
 /** The modules, and the program itself. */
 function readByAll(modules: string): string[] {

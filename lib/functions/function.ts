@@ -173,6 +173,17 @@ export class ServedFunction {
     return false;
   }
 
+  /** No version of it may go on: calls get an error until modules.ini or its grants change. */
+  stop(fault: string): void {
+    this.#useSlots([]);
+    this.#state = "broken";
+    this.fail(fault);
+    for (const call of this.#calls.values()) {
+      call.slot?.abort(call.id);
+      this.#fail(call, fault);
+    }
+  }
+
   /** Workers of a new host have loaded it. */
   serveWith(slots: readonly WorkerSlot[]): void {
     const { timeoutSeconds, queueLimit } = this.#plan?.config ?? {};

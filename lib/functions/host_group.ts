@@ -67,6 +67,11 @@ export class HostGroup {
       this.#hosts.size > 1 || this.#isRetired && !this.isOver;
   }
 
+  /** Whether its functions are all among these. */
+  hasOnly(functions: readonly ServedFunction[]): boolean {
+    return this.#served.every((each) => functions.includes(each));
+  }
+
   has(host: HostProcess): boolean {
     return this.#hosts.has(host);
   }

@@ -16,6 +16,8 @@ export interface HostCommand {
   readonly args: readonly string[];
   /** All of its environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** What it reads before the messages of the server. */
+  readonly input?: string;
   readonly uid?: number;
   readonly gid?: number;
 }
@@ -85,6 +87,7 @@ export class HostProcess {
         this.#workers.push({ served: each, slot });
       }
     });
+    this.#outgoing = command.input ?? "";
     this.#write(JSON.stringify({ token: this.#token, functions: hosted, maxGrowthBytes }));
     this.#loadTimer = setTimeout(() => this.#giveUpLoading(), LOAD_TIMEOUT_MS);
     this.#live();

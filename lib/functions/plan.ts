@@ -3,12 +3,14 @@
  * modules.ini → plans: finds the file of each function and checks what it asks for. Nothing that leads
  * to the key store or to the configuration can be granted, nor what the server itself was not given.
  */
-import { basename, dirname, join, relative, resolve } from "node:path";
+import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type FunctionConfig, readModules } from "../config/modules.ts";
+import { type FunctionConfig, type Grants, readModules } from "../config/modules.ts";
 import type { IsHeld } from "../config/permissions.ts";
 import { FunctionError, reasonOf } from "../errors.ts";
 import type { WorkerPermissions } from "./messages.ts";
+import { isWithin, leadsToProtected, lookAtObject, outsideTargets, realPath } from "./reach.ts";
+import { refusal, type Wall } from "./wall/choice.ts";
 
 /** A function that may be loaded: its file was found, its permissions can be granted. */
 export interface FunctionPlan {
@@ -17,18 +19,33 @@ export interface FunctionPlan {
   readonly file: string;
   readonly moduleUrl: string;
   readonly permissions: WorkerPermissions;
+  /** Where the modules folder and the grants lead: real paths, at the time of the plan. */
+  readonly reach: { readonly read: readonly string[]; readonly write: readonly string[] };
+  /** The files and folders at those paths: a rule of the kernel holds for them, whatever replaces them. */
+  readonly identity: readonly string[];
 }
 
 /** A function that cannot be loaded for a reason that modules.ini or the file system gave. */
 export interface PlanFault {
   readonly functionName: string;
   readonly message: string;
+  /** What it was granted may not be granted, or not any more: no earlier version may go on. */
+  readonly isForbidden: boolean;
 }
 
 /** What modules.ini asks for, as far as it can be had. */
 export interface FunctionPlans {
   readonly plans: readonly FunctionPlan[];
   readonly faults: readonly PlanFault[];
+}
+
+/** Everything that modules.ini says. */
+export interface PlanResult extends FunctionPlans {
+  readonly warnings: readonly string[];
+  /** Whether every line could be read: the file is not half written. */
+  readonly isWhole: boolean;
+  /** What grants lead to, and where they led to nothing; see {@link FunctionPlan.identity}. */
+  readonly objects: readonly string[];
 }
 
 /** Where functions come from, and what they must not reach. */
@@ -39,71 +56,143 @@ export interface PlanSources {
   readonly modulesConfig: string;
   /** Files and folders of the key store and the configuration. */
   readonly protectedPaths: readonly string[];
+  /** Files and folders of the server that may be read, but not written. */
+  readonly unwritablePaths: readonly string[];
   readonly isHeld: IsHeld;
+  readonly wall: Wall;
 }
 
 /** Endings of a module's file, in the order in which they are looked for. */
 const ENDINGS = [".ts", ".js", ".mjs"] as const;
-/** Entries of a granted folder that are looked at for links to what is protected. */
-const MAX_ENTRIES = 10_000;
+/** Versions in which functions can write to any file, without a permission of theirs being asked for. */
+const UNSAFE_VERSIONS = ["2.9.0", "2.9.1", "2.9.2"];
+
+/** A grant that cannot be had. */
+class GrantError extends FunctionError {}
 
 /**
  * Reads modules.ini and checks every function in it.
  *
  * @throws {ConfigError} when modules.ini cannot be read.
  */
-export async function planFunctions(
-  sources: PlanSources,
-): Promise<FunctionPlans & { warnings: readonly string[]; isWhole: boolean }> {
+export async function planFunctions(sources: PlanSources): Promise<PlanResult> {
   const { entries, faults: configFaults, warnings, isWhole } = await readModules(
     sources.modulesConfig,
   );
   const faults: PlanFault[] = configFaults.map(({ functionName, state }) => ({
     functionName,
     message: `Cannot load function ${functionName}: ${state}`,
+    isForbidden: false,
   }));
   const plans: FunctionPlan[] = [];
+  const objects: string[] = [];
   for (const config of entries) {
     try {
-      plans.push(await planFunction(config, sources));
+      const plan = await planFunction(config, sources);
+      plans.push(plan);
+      objects.push(...plan.identity);
     } catch (error) {
       if (!(error instanceof FunctionError)) throw error;
       const { message, hint } = error;
+      const { read, write } = config.grants;
+      objects.push(...await Promise.all([...read, ...write].map(lookAtObject)));
       faults.push({
         functionName: config.functionName,
         message: hint === undefined ? message : `${message} (${hint})`,
+        isForbidden: error instanceof GrantError,
       });
     }
   }
-  return { plans, faults, warnings, isWhole };
+  return { plans, faults, warnings, isWhole, objects };
 }
 
 async function planFunction(config: FunctionConfig, sources: PlanSources): Promise<FunctionPlan> {
   const { functionName, grants } = config;
-  const fail = (state: string, hint?: string): never => {
-    throw new FunctionError(
-      `Cannot load function ${functionName}: ${state}`,
-      hint === undefined ? {} : { hint },
-    );
-  };
+  checkRuntime(functionName);
+  await checkGrants(config, sources);
   const file = await moduleFile(sources.modules, config);
-  const folder = resolve(sources.modules);
-  const paths = [folder, ...grants.read, ...grants.write].map((path) => resolve(path));
-  for (const wanted of descriptors(config)) {
-    if (!sources.isHeld(wanted)) fail(`the server has no ${describe(wanted)}`, startHint(wanted));
-  }
-  for (const path of paths) {
-    const found = await leadsToProtected(path, sources);
-    if (found !== undefined) fail(`${path} leads to ${found}, which no function may reach`);
-  }
-  const write = grants.write.map((path) => resolve(path));
+  const reach = await reachOf(config, sources);
+  const paths = [sources.modules, ...grants.read, ...grants.write].map((path) => resolve(path));
   const permissions: WorkerPermissions = {
-    read: [...new Set([...paths])],
-    write,
+    read: [...new Set(paths)],
+    write: grants.write.map((path) => resolve(path)),
     net: grants.net.includes("*") ? true : grants.net,
     env: grants.env,
   };
-  return { config, file, moduleUrl: pathToFileURL(resolve(file)).href, permissions };
+  const moduleUrl = pathToFileURL(resolve(file)).href;
+  const objects = [...reach.read, ...reach.write, ...resolverFiles(grants)];
+  const identity = await Promise.all(objects.map(lookAtObject));
+  return { config, file, moduleUrl, permissions, reach, identity };
+}
+
+function checkRuntime(functionName: string): void {
+  if (!UNSAFE_VERSIONS.includes(Deno.version.deno)) return;
+  throw new GrantError(
+    `Cannot load function ${functionName}: with Deno ${Deno.version.deno}, a function can write to any file`,
+    { hint: "use Deno 2.9.3 or newer" },
+  );
+}
+
+/** Throws when a grant is not to be had. */
+async function checkGrants(config: FunctionConfig, sources: PlanSources): Promise<void> {
+  const { functionName, grants } = config;
+  const { isHeld, unwritablePaths, wall } = sources;
+  const fail = (state: string, hint?: string): never => {
+    const message = `Cannot load function ${functionName}: ${state}`;
+    throw new GrantError(message, hint === undefined ? {} : { hint });
+  };
+  const refused = refusal(wall, grants);
+  if (refused !== undefined) fail(refused.state, refused.hint);
+  for (const wanted of descriptors(config)) {
+    if (!isHeld(wanted)) fail(`the server has no ${describe(wanted)}`, startHint(wanted));
+  }
+  for (const path of [sources.modules, ...grants.read, ...grants.write]) {
+    // A link in a granted folder leads nowhere behind the kernel's wall; one in the modules is granted.
+    const hasLinks = wall.kind !== "landlock" || path === sources.modules;
+    const found = await leadsToProtected(resolve(path), { ...sources, hasLinks });
+    if (found !== undefined) fail(`${path} leads to ${found}, which no function may reach`);
+  }
+  for (const path of grants.write) {
+    const real = await realPath(resolve(path));
+    for (const kept of unwritablePaths) {
+      const keptPath = await realPath(resolve(kept));
+      if (isWithin(real, keptPath) || isWithin(keptPath, real)) {
+        fail(`${path} leads to ${kept}, which no function may write to`);
+      }
+    }
+  }
+}
+
+/** Real paths of the modules and the grants. */
+async function reachOf(
+  { functionName, grants }: FunctionConfig,
+  { modules }: PlanSources,
+): Promise<FunctionPlan["reach"]> {
+  const real = async (path: string): Promise<string> => {
+    try {
+      return await Deno.realPath(resolve(path));
+    } catch (error) {
+      const isMissing = error instanceof Deno.errors.NotFound;
+      const state = isMissing ? `${path} does not exist` : `${path}: ${reasonOf(error)}`;
+      throw new GrantError(`Cannot load function ${functionName}: ${state}`, {
+        cause: error,
+        ...isMissing ? { hint: `create it: mkdir -p ${path}` } : {},
+      });
+    }
+  };
+  return {
+    read: [
+      await real(modules),
+      ...await outsideTargets(resolve(modules)),
+      ...await Promise.all(grants.read.map(real)),
+    ],
+    write: await Promise.all(grants.write.map(real)),
+  };
+}
+
+/** What a function with network reads to resolve names; programs that change networks replace them. */
+function resolverFiles({ net }: Grants): string[] {
+  return net.length > 0 ? ["/etc/resolv.conf", "/etc/hosts"] : [];
 }
 
 function descriptors({ grants }: FunctionConfig): Deno.PermissionDescriptor[] {
@@ -134,64 +223,6 @@ function startHint(wanted: Deno.PermissionDescriptor): string {
   return Deno.build.standalone
     ? `build it with deno task compile ${flags}, and start that`
     : `start it with deno run ${flags} … main.ts`;
-}
-
-/** What is protected and can be reached through a path, links included; `undefined` when nothing is. */
-async function leadsToProtected(
-  path: string,
-  { protectedPaths, modules }: PlanSources,
-): Promise<string | undefined> {
-  const places = [path, await realPath(path), ...await linkTargets(path)];
-  const modulesFolder = await realPath(resolve(modules));
-  for (const each of protectedPaths) {
-    for (const kept of [resolve(each), await realPath(resolve(each))]) {
-      // The modules themselves may be in a folder of the configuration.
-      const isAround = isWithin(modulesFolder, kept);
-      if (places.some((place) => isWithin(kept, place) || !isAround && isWithin(place, kept))) {
-        return each;
-      }
-    }
-  }
-  return undefined;
-}
-
-function isWithin(path: string, folder: string): boolean {
-  const way = relative(folder, path);
-  return way === "" || way !== ".." && !way.startsWith("../") && !way.startsWith("/");
-}
-
-/** The path without links; of what does not exist, as far as it does. */
-async function realPath(path: string): Promise<string> {
-  try {
-    return await Deno.realPath(path);
-  } catch {
-    const parent = dirname(path);
-    return parent === path ? path : join(await realPath(parent), basename(path));
-  }
-}
-
-/** Where the links in a folder lead. */
-async function linkTargets(path: string): Promise<string[]> {
-  const targets: string[] = [];
-  const folders = [path];
-  let count = 0;
-  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    try {
-      for await (const entry of Deno.readDir(folder)) {
-        if (++count > MAX_ENTRIES) return targets;
-        const place = join(folder, entry.name);
-        if (entry.isSymlink) targets.push(await realPath(place));
-        else if (entry.isDirectory) folders.push(place);
-      }
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) continue;
-      if (error instanceof Deno.errors.NotADirectory) continue;
-      if (folder !== path) continue;
-      if (error instanceof Deno.errors.NotCapable) continue;
-      throw new FunctionError(`Cannot read ${folder}: ${reasonOf(error)}`, { cause: error });
-    }
-  }
-  return targets;
 }
 
 /** Whether a module of this name is in the folder, in whatever ending. */

@@ -9,8 +9,11 @@ import type { Settings } from "../config/settings.ts";
 import { ConfigError } from "../errors.ts";
 import { logger } from "../log.ts";
 import { lookAt, lookBelow, Watch } from "../watch.ts";
-import { hostCommand } from "./command.ts";
+import { hostCommand, stageEnv } from "./command.ts";
 import { planFunctions, type PlanSources } from "./plan.ts";
+import { hasChanged } from "./reach.ts";
+import { chooseWall, describeWall, type Wall } from "./wall/choice.ts";
+import { probeWall } from "./wall/probe.ts";
 import type { ServedFunction } from "./function.ts";
 import type { FunctionObserver } from "./host_group.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -23,6 +26,8 @@ export interface FunctionSources {
   readonly modulesConfig: string;
   /** Folder of the modules. */
   readonly modules: string;
+  /** Folder of the log. */
+  readonly log?: string;
   readonly settings: Settings;
   readonly isHeld: IsHeld;
 }
@@ -49,7 +54,14 @@ const SILENT: FunctionObserver = {
 /** Serves the functions of modules.ini. */
 export class FunctionService {
   readonly functions: Supervisor;
-  readonly #sources: PlanSources;
+  readonly #sources: FunctionSources;
+  /** Begins at once: the server has other things to do meanwhile. */
+  readonly #choice: Promise<Wall>;
+  #wall: Wall | undefined;
+  /** What grants led to when modules.ini was read; see {@link PlanResult.objects}. */
+  #objects: readonly string[] = [];
+  /** How often one of them became another. */
+  #changes = 0;
   #watch: Watch | undefined;
   #isLoaded = false;
   /** The last version of modules.ini could not be read. */
@@ -57,44 +69,37 @@ export class FunctionService {
   readonly #observer: FunctionObserver;
 
   constructor(sources: FunctionSources, { observer = SILENT, beforeCalls }: ServiceParts = {}) {
-    const { config, modulesConfig, modules, settings, isHeld } = sources;
-    const { store, functions: { maxHeapMegabytes, user } } = settings;
+    const { modules, settings: { functions: { maxHeapMegabytes } } } = sources;
     this.#observer = observer;
-    this.#sources = {
-      modules,
-      modulesConfig,
-      protectedPaths: [
-        store.serverFolder,
-        store.clientsFolder,
-        store.register,
-        dirname(config),
-        dirname(modulesConfig),
-        config,
-        modulesConfig,
-        ...(settings.listen.tls === undefined ? [] : [settings.listen.tls.keyFile]),
-      ],
-      isHeld,
-    };
-    const mayRun = (command: string): boolean => isHeld({ name: "run", command });
-    const mayReadEnv = (variable: string): boolean => isHeld({ name: "env", variable });
+    this.#sources = sources;
+    this.#choice = this.#chooseWall();
+    // load() reports it.
+    this.#choice.catch(() => {});
     this.functions = new Supervisor({
       maxHeapMegabytes,
       observer,
       beforeCalls,
       commandFor: (plans) =>
-        hostCommand(plans, { modules, maxHeapMegabytes, user, mayReadEnv, mayRun }),
+        hostCommand(plans, { modules, maxHeapMegabytes, wall: this.wall, readEnv: this.#readEnv }),
     });
+  }
+
+  /** The wall around functions, once they were loaded. */
+  get wall(): Wall {
+    if (this.#wall === undefined) throw new Error("the wall has not been chosen");
+    return this.#wall;
   }
 
   /**
    * Reads modules.ini and serves what it names; a change of it, or of a module, takes effect within
    * a second.
    *
-   * @throws {ConfigError} when it cannot be read.
+   * @throws {ConfigError} when it cannot be read, or config.ini asks for a wall that cannot be had.
    */
   async start(): Promise<void> {
     const seen = await this.#look();
     await this.load();
+    this.#tellWall();
     this.#watch = new Watch({
       seen,
       look: () => this.#look(),
@@ -118,16 +123,20 @@ export class FunctionService {
    *
    * @returns what was odd about modules.ini.
    * @throws {ConfigError} when it cannot be read, or not every line of a later version; then everything
-   * goes on as before.
+   * goes on as before. Also when config.ini asks for a wall that cannot be had.
    */
   async load(): Promise<readonly string[]> {
-    const { warnings, isWhole, ...plans } = await planFunctions(this.#sources);
+    this.#wall = await this.#choice;
+    const { warnings, isWhole, objects, ...plans } = await planFunctions(
+      this.#planSources(this.#wall),
+    );
     for (const warning of warnings) log.warning("{warning}", { warning });
     // At the start there is nothing better than what can be read of it.
     if (!isWhole && this.#isLoaded) {
       throw new ConfigError(`Cannot read ${this.#sources.modulesConfig}: it may be half written`);
     }
     this.#isLoaded = true;
+    this.#objects = objects;
     this.functions.apply(plans);
     return warnings;
   }
@@ -147,8 +156,53 @@ export class FunctionService {
 
   async #look(): Promise<string> {
     const { modules, modulesConfig } = this.#sources;
-    return `${await lookAt(modulesConfig)}\n${await lookBelow(modules, CODE)}`;
+    const changed = await Promise.all(this.#objects.map(hasChanged));
+    if (changed.includes(true)) this.#changes++;
+    const files = `${await lookAt(modulesConfig)}\n${await lookBelow(modules, CODE)}`;
+    return `${files}\n${this.#changes}`;
   }
+
+  async #chooseWall(): Promise<Wall> {
+    const { wall: setting, user } = this.#sources.settings.functions;
+    const check = await probeWall({ env: stageEnv(this.#readEnv), user });
+    return chooseWall({ setting, user, check });
+  }
+
+  #tellWall(): void {
+    const { kind, isAccepted, reason } = this.wall;
+    const text = describeWall(this.wall);
+    const wall = `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+    if (kind !== "none") log.info("{wall}", { wall });
+    else if (isAccepted) log.warning("{wall}", { wall });
+    else {
+      log.warning("{wall}. Functions with Write or Env are refused: {reason}", { wall, reason });
+    }
+  }
+
+  #planSources(wall: Wall): PlanSources {
+    const { config, modulesConfig, modules, settings, isHeld } = this.#sources;
+    const { store, listen: { tls } } = settings;
+    return {
+      modules,
+      modulesConfig,
+      protectedPaths: [
+        store.serverFolder,
+        store.clientsFolder,
+        store.register,
+        dirname(config),
+        dirname(modulesConfig),
+        config,
+        modulesConfig,
+        ...(tls === undefined ? [] : [tls.keyFile]),
+      ],
+      unwritablePaths: [modules, ...this.#sources.log === undefined ? [] : [this.#sources.log]],
+      isHeld,
+      wall,
+    };
+  }
+
+  readonly #readEnv = (variable: string): string | undefined =>
+    this.#sources.isHeld({ name: "env", variable }) ? Deno.env.get(variable) : undefined;
 }
 
 /** A function, for people and programs. */
@@ -170,12 +224,12 @@ export interface FunctionReport {
  */
 export async function describeFunctions(
   sources: FunctionSources,
-): Promise<{ reports: FunctionReport[]; warnings: readonly string[] }> {
+): Promise<{ reports: FunctionReport[]; warnings: readonly string[]; wall: Wall }> {
   const service = new FunctionService(sources);
   try {
     const warnings = await service.load();
     await service.functions.whenSettled();
-    return { reports: service.functions.functions.map(describe), warnings };
+    return { reports: service.functions.functions.map(describe), warnings, wall: service.wall };
   } finally {
     service.close();
   }

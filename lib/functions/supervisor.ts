@@ -3,17 +3,24 @@
  * name → function. The functions that clients can call, as modules.ini describes them now, and the
  * processes in which they run. A function that fails, hangs or crashes costs no other caller anything.
  */
+import { hasGrants } from "../config/modules.ts";
 import { logger } from "../log.ts";
 import { ServedFunction, type WorkerSlot } from "./function.ts";
 import { type GroupOptions, HostGroup } from "./host_group.ts";
 import type { HostEvents, HostProcess } from "./host_process.ts";
-import type { FunctionPlans } from "./plan.ts";
+import type { FunctionPlan, FunctionPlans } from "./plan.ts";
 import type { CallResult, FunctionCaller } from "./types.ts";
 
 /** How functions are run. */
 export interface SupervisorOptions extends GroupOptions {
   /** Called before calls leave for a worker. */
   readonly beforeCalls?: (() => void) | undefined;
+}
+
+/** Functions with the same key share a process: what one of them was granted, the kernel grants to all. */
+function processOf({ config }: FunctionPlan): string {
+  if (config.hasOwnProcess) return `own ${config.functionName}`;
+  return hasGrants(config.grants) ? "with grants" : "without grants";
 }
 
 /** How often calls and hosts are checked while there are calls: a timeout is so much late at most. */
@@ -64,24 +71,34 @@ export class Supervisor implements FunctionCaller, HostEvents {
       this.#served.set(functionName, served);
       return served;
     };
-    for (const { functionName, message } of faults) {
-      const goesOn = take(functionName).fail(message) ? "; its earlier version goes on" : "";
+    const stopped: ServedFunction[] = [];
+    for (const { functionName, message, isForbidden } of faults) {
+      const served = take(functionName);
+      const goesOn = served.isServed && !isForbidden ? "; its earlier version goes on" : "";
       observer.fault("modules", `${message}${goesOn}`);
+      if (!isForbidden) served.fail(message);
+      else {
+        served.stop(message);
+        stopped.push(served);
+      }
     }
-    const shared: ServedFunction[] = [], own: ServedFunction[] = [];
+    const together = new Map<string, ServedFunction[]>();
     for (const plan of plans) {
       const served = take(plan.config.functionName);
       served.become(plan);
-      (plan.config.hasOwnProcess ? own : shared).push(served);
+      const key = processOf(plan);
+      together.set(key, [...together.get(key) ?? [], served]);
     }
     for (const served of before.values()) {
       served.remove();
       this.#removed.add(served);
     }
-    for (const group of outdated) group.retire();
+    for (const group of outdated) {
+      if (group.hasOnly(stopped)) group.kill();
+      else group.retire();
+    }
     this.#isAnnounced = false;
-    this.#startGroup(shared);
-    for (const served of own) this.#startGroup([served]);
+    for (const served of together.values()) this.#startGroup(served);
     this.#changed();
   }
 

@@ -41,7 +41,7 @@ Deno.test("kill -9 of the process of functions during 1,000 calls: each gets one
   assert.equal(new Set(ran).size, ran.length);
   assert.ok(ran.length <= 1000, `${ran.length} runs for 1,000 calls`);
   assert.ok(ran.length >= count(200));
-  await server.waitForLog(/A process of functions ended: SIGKILL/);
+  await server.waitForLog(/Function process exited: SIGKILL/);
   assert.match(String(await functions.call("counts")), / /);
 });
 
@@ -75,7 +75,7 @@ Deno.test("a function that kills its process while it loads is marked broken, ot
   for (const name of ["ping", "pong"]) assert.equal(await functions.call(name), "pong");
   assert.equal(await functions.call("fatal"), 401);
   await server.waitForLog(/function fatal cannot be loaded/);
-  const deaths = server.err.match(/A process of functions ended/g) ?? [];
+  const deaths = server.err.match(/Function process exited/g) ?? [];
   assert.ok(deaths.length <= 7, `${deaths.length} deaths`);
   await folder.write("modules/fatal.js", PING);
   await functions.waitForAnswer("fatal", "pong");
@@ -150,7 +150,7 @@ Deno.test("msp functions lists what the server would serve, and exits with 1 whe
   const text = await mspOk(["functions"], options);
   assert.match(
     text,
-    /^fine: ready\n {2}module {2}modules\/fine\.js\n {2}may {5}read .*data; net example\.org:443\n/,
+    /^functions run behind .*\n\nfine: ready\n {2}module {2}modules\/fine\.js\n {2}may {5}read .*data; net example\.org:443\n/,
   );
   const [report] = JSON.parse(await mspOk(["functions", "--json"], options));
   assert.equal(report.state, "ready");

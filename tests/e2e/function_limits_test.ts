@@ -8,40 +8,44 @@ const FAILURES: { name: string; code: string; log: RegExp }[] = [
   {
     name: "throws",
     code: "() => { throw new Error('no'); }",
-    log: /function failed: throws: Error: no/,
+    log: /function throws failed: Error: no/,
   },
-  { name: "throws_nothing", code: "() => { throw undefined; }", log: /throws_nothing: undefined/ },
+  {
+    name: "throws_nothing",
+    code: "() => { throw undefined; }",
+    log: /throws_nothing failed: undefined/,
+  },
   { name: "rejects", code: "async () => { throw new TypeError('no'); }", log: /TypeError: no/ },
   {
     name: "circle",
     code: "() => { const a = {}; a.a = a; return a; }",
-    log: /circle: TypeError: /,
+    log: /circle failed: TypeError: /,
   },
-  { name: "big_integer", code: "() => 1n", log: /big_integer: TypeError: / },
+  { name: "big_integer", code: "() => 1n", log: /big_integer failed: TypeError: / },
   {
     name: "huge",
     code: "() => 'x'.repeat(1_048_577)",
-    log: /huge: RangeError: the result is longer than MaxResult \(1048576 bytes\)/,
+    log: /huge failed: RangeError: the result is longer than MaxResult \(1048576 bytes\)/,
   },
   {
     name: "huge_in_bytes",
     code: "async () => 'é'.repeat(600_000)",
-    log: /huge_in_bytes: RangeError: the result is longer/,
+    log: /huge_in_bytes failed: RangeError: the result is longer/,
   },
   {
     name: "closes",
     code: "() => { self.close(); }",
-    log: /closes: Error: a function cannot end its worker/,
+    log: /closes failed: Error: a function cannot end its worker/,
   },
   {
     name: "exits",
     code: "() => { Deno.exit(3); }",
-    log: /exits: Error: a function cannot end its worker/,
+    log: /exits failed: Error: a function cannot end its worker/,
   },
   {
     name: "exits_as_node",
     code: "() => { process.exit(3); }",
-    log: /exits_as_node: Error: a function cannot end its worker/,
+    log: /exits_as_node failed: Error: a function cannot end its worker/,
   },
   {
     name: "posts",
@@ -146,12 +150,12 @@ Deno.test("calls that wait behind one that never returns run in the next process
     };`;
   await using functions = await FunctionServer.start(folder, {
     modules: { stuck: code },
-    sections: "[stuck]\nTimeout=2\nWrite=state\n",
+    sections: "[stuck]\nTimeout=6\nWrite=state\n",
   });
   const first = functions.call("stuck");
   await waitUntil(async () => await folder.read("state/calls") === "x", "the first call runs");
-  // The first call's time is over after 2 s. Those that come half of that later have time left then.
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  // The first call's time is over after 6 s. Those that come later have time left then.
+  await new Promise((resolve) => setTimeout(resolve, 4000));
   const others = await Promise.all(Array.from({ length: 5 }, () => functions.call("stuck")));
   assert.equal(await first, 401);
   assert.deepEqual(others.toSorted(), [2, 3, 4, 5, 6].map((n) => `ran as ${n}`));
@@ -291,7 +295,7 @@ for (const { what, code } of HUNGRY) {
     hungry.then(() => isOver = true);
     while (!isOver) assert.equal(await functions.call("ping"), "pong");
     assert.equal(await hungry, 401);
-    await functions.server.waitForLog(/A process of functions ended: /);
+    await functions.server.waitForLog(/Function process exited: /);
     assert.equal(await functions.call("ping"), "pong");
     await waitUntil(async () => (await functions.hosts()).length === 2, "a new process");
     const [kept] = (await functions.hosts()).filter((pid) => hosts.includes(pid));

@@ -61,6 +61,9 @@ export interface PolicyParts extends Omit<LimitedHost, "maxFileBytes"> {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** Of every stage 2. The runtime has no cache: it could be written to, and others would read it. */
+export const STAGE_2_ENV = { NO_COLOR: "1", DENO_DIR: "/dev/null" } as const;
+
 const EXECUTABLE = "/proc/self/exe";
 /** Program interpreters of glibc and musl, which the kernel starts together with the executable. */
 const INTERPRETERS = [

@@ -28,6 +28,7 @@ Deno.test("readModules() reads the original's file, with nothing granted", async
     instances: 1,
     queueLimit: 256,
     maxResultBytes: 1_048_576,
+    maxFileMegabytes: 1024,
     hasOwnProcess: false,
     maxHeapMegabytes: undefined,
   }]);
@@ -52,6 +53,7 @@ Deno.test("readModules() reads every option of a section, names without regard t
     instances: 2,
     queueLimit: 7,
     maxResultBytes: 65_536,
+    maxFileMegabytes: 1024,
     hasOwnProcess: true,
     maxHeapMegabytes: 100,
   });

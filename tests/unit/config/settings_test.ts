@@ -50,7 +50,7 @@ Deno.test("settingsFrom() reads the original's file, with defaults for what it l
       rememberedRequests: 1_300_000,
       rememberedEntries: 1_000_000,
     },
-    functions: { maxHeapMegabytes: 512, user: undefined },
+    functions: { maxHeapMegabytes: 512, wall: "auto", user: undefined },
     admin: undefined,
     logFormat: "text",
   });

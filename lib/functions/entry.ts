@@ -1,0 +1,43 @@
+/**
+ * @module
+ * How this program starts itself: the names of its hidden commands, and what stands before them on the
+ * command line. From the sources that is `deno run` with an entry of its own, host.ts.
+ */
+import { fileURLToPath } from "node:url";
+
+/** The hidden command that runs functions. */
+export const HOST_COMMAND = "function-host";
+/** The hidden command that has the kernel hold a host, and becomes it. */
+export const STAGE_COMMAND = "function-wall";
+/** Its argument when it is itself what it becomes, to tell what the kernel refuses. */
+export const CHECK_ARGUMENT = "check";
+
+const IS_LINUX = Deno.build.os === "linux";
+
+/** This program, whatever its name and place; on Linux also after it was replaced by a newer one. */
+export const PROGRAM = IS_LINUX ? "/proc/self/exe" : Deno.execPath();
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** Files and folders that hidden commands load beyond the executable. */
+export const PROGRAM_FILES: readonly string[] = Deno.build.standalone
+  ? []
+  : ["host.ts", "cli", "lib"].map((name) => fileURLToPath(new URL(name, ROOT)));
+
+/** Without our lock and names: modules resolve their imports on their own, and from nowhere else. */
+const RUN = [
+  "run",
+  "--no-prompt",
+  "--quiet",
+  "--no-config",
+  "--no-lock",
+  "--no-remote",
+  "--no-npm",
+  "--unstable-worker-options",
+];
+
+/** Arguments of {@link PROGRAM} that run a hidden command; flags are those of `deno run`. */
+export function hiddenArgs(flags: readonly string[], ...command: readonly string[]): string[] {
+  if (Deno.build.standalone) return [...command];
+  return [...RUN, ...flags, new URL("host.ts", ROOT).href, ...command];
+}
