@@ -152,12 +152,18 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 type FunctionLoad = Pick<HostedFunction, "functionName" | "moduleUrl" | "maxResultBytes">;
 
+/** Deno names a flag of its own when a module imports from npm. */
+function describeImport(error: unknown): string {
+  const text = describeError(error);
+  return text.includes("--no-npm") ? "npm: imports are not available to functions" : text;
+}
+
 async function load(what: FunctionLoad): Promise<void> {
   let module: Record<string, unknown>;
   try {
     module = await import(what.moduleUrl);
   } catch (error) {
-    post({ failed: `does not load: ${describeError(error)}` });
+    post({ failed: `does not load: ${describeImport(error)}` });
     return;
   }
   const entry = ENTRY_NAMES.map((name) => module[name])
