@@ -57,17 +57,22 @@ async function runCryptography(rounds: number): Promise<Row[]> {
 const randomAnswer = new Uint8Array(44);
 
 async function runJournal(folder: string, rounds: number): Promise<Row[]> {
-  const journal = new ReplayJournal(await Deno.makeTempDir({ dir: folder }), {
-    recordsPerFile: 500_000,
+  const journal = new ReplayJournal({
+    folder: await Deno.makeTempDir({ dir: folder }),
+    windowRequests: 1_300_000,
+    entryRequests: 1_000_000,
+    onRecord: () => {},
     observer: {
       fault: (_, what) => {
         throw new Error(what);
       },
+      recovered: () => {},
     },
   });
+  const claim = { sentAtSeconds: 0, expiresAtSeconds: 0 };
   const words = new Uint32Array(FINGERPRINT_WORDS);
   const settle = (each: number, i: number): void => {
-    journal.append(words, 0);
+    journal.append(words, claim);
     if (i % each === 0) journal.flush();
   };
   const rows = [

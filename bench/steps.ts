@@ -16,7 +16,6 @@ import {
   RequestParser,
   type SealedRequest,
 } from "../lib/protocol/v1_messages.ts";
-import { ReplayJournal } from "../lib/replay/journal.ts";
 import { MemoryClaims } from "../lib/replay/memory.ts";
 import { CONSTANT_TEXT } from "./store.ts";
 
@@ -68,7 +67,7 @@ async function makeWholeAnswer(): Promise<Handler> {
   const folder = await Deno.makeTempDir({ dir: "." });
   const claims = new MemoryClaims({
     box,
-    journal: new ReplayJournal(folder, { recordsPerFile: rememberedRequests, observer }),
+    journal: { folder },
     windowRequests: rememberedRequests,
     entryRequests: rememberedEntries,
     observer,

@@ -10,7 +10,14 @@
 import type { CallResult, FunctionCaller } from "./functions/types.ts";
 import type { ClientRecord } from "./keys/keyring.ts";
 import type { Observer } from "./observer.ts";
-import type { Authentic, Protocol, Sealed, Soon, WantedCall } from "./protocol/protocol.ts";
+import type {
+  Authentic,
+  Protocol,
+  Sealed,
+  Soon,
+  Unverified,
+  WantedCall,
+} from "./protocol/protocol.ts";
 import type { Refusal } from "./refusals.ts";
 
 /** A refusal, with what the operator may know of the request. */
@@ -55,7 +62,7 @@ export class Calls {
       if (!sender.ok) return named(sender, reference);
       const { client } = sender;
       const verified = protocol.verify(sender);
-      if (!verified.ok) return refuse(verified, { client, reference });
+      if (!verified.ok) return this.#refuse(protocol, verified, { client, reference });
       const { claim, calls } = verified;
       const run = (): Soon<Sealed | RefusedCall> =>
         this.#run(protocol, { sender, calls, reference });
@@ -69,6 +76,17 @@ export class Calls {
         return then(protocol.claims.settle(), run);
       });
     });
+  }
+
+  /** Refuses a request, for good where a copy of it would be accepted later. */
+  #refuse<Claim>(
+    { claims }: Pick<Protocol<never, never, never, Claim>, "claims">,
+    { claim, ...refusal }: Unverified<Claim>,
+    from: Caller,
+  ): Soon<RefusedCall> {
+    const refused = refuse(refusal, from);
+    if (claim === undefined) return refused;
+    return then(claims.claim(claim), () => then(claims.settle(), () => refused));
   }
 
   #run<Content>(

@@ -5,7 +5,7 @@
  * in the same folder, then fsync of file and folder.
  */
 import { basename, dirname, join } from "node:path";
-import { StoreError } from "./errors.ts";
+import { reasonOf, StoreError } from "./errors.ts";
 
 /** What a file is written with. */
 export interface WriteOptions {
@@ -96,7 +96,8 @@ export async function syncFolder(path: string): Promise<void> {
 export async function ensureFolder(path: string, mode: number): Promise<boolean> {
   if (await isFolder(path)) return false;
   const parent = dirname(path);
-  if (parent !== path) await Deno.mkdir(parent, { recursive: true });
+  // A running server may create its own folder again, but none of those above.
+  if (parent !== path && !await isFolder(parent)) await Deno.mkdir(parent, { recursive: true });
   try {
     await Deno.mkdir(path, { mode });
   } catch (error) {
@@ -142,38 +143,109 @@ export async function exists(path: string): Promise<boolean> {
  * Runs an action while holding the exclusive lock file `.lock` of a folder. The lock is the
  * operating system's: it ends with the process, however that ends.
  *
- * @throws {StoreError} when another process holds it for more than 10 s.
+ * @throws {StoreError} when another process holds it for more than 10 s, or the file system has no
+ * locks.
  */
 export async function withLock<T>(folder: string, action: () => Promise<T>): Promise<T> {
   const path = join(folder, ".lock");
-  using file = await Deno.open(path, { create: true, write: true, mode: 0o600 });
-  await keepOwner(path, folder);
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<"timeout">((resolve) => {
-    timer = setTimeout(() => resolve("timeout"), LOCK_TIMEOUT_MS);
-  });
-  const winner = await Promise.race([file.lock(true), timeout]).finally(() => clearTimeout(timer));
-  if (winner === "timeout") {
+  const lock = await acquireLock(path, LOCK_TIMEOUT_MS);
+  if (typeof lock === "string") {
+    const seconds = LOCK_TIMEOUT_MS / 1000;
     throw new StoreError(
-      `Cannot change ${folder}: ${await holderOf(path)} has held ${path} for more than ${
-        LOCK_TIMEOUT_MS / 1000
-      } s`,
+      `Cannot change ${folder}: ${lock} has held ${path} for more than ${seconds} s`,
       { hint: "let that command finish, or end it, then try again" },
     );
   }
-  await file.truncate();
-  await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
-  try {
-    return await action();
-  } finally {
-    await file.unlock();
+  await using held = lock;
+  await held.describe();
+  return await action();
+}
+
+/** A lock that this process holds. */
+export class HeldLock {
+  readonly #file: Deno.FsFile;
+  readonly path: string;
+
+  constructor(file: Deno.FsFile, path: string) {
+    this.#file = file;
+    this.path = path;
+  }
+
+  /** Writes who holds the lock: the number of this process on the first line, then further lines. */
+  async describe(lines: readonly string[] = []): Promise<void> {
+    const text = [String(Deno.pid), ...lines].map((line) => `${line}\n`).join("");
+    await this.#file.truncate();
+    await this.#file.seek(0, Deno.SeekMode.Start);
+    await this.#file.write(new TextEncoder().encode(text));
+  }
+
+  /** Whether the file is still at its path: another process can lock one that took its place. */
+  async isInPlace(): Promise<boolean> {
+    const own = await this.#file.stat();
+    const found = await Deno.lstat(this.path).catch(() => undefined);
+    return found !== undefined && found.ino === own.ino && found.dev === own.dev;
+  }
+
+  /** Gives the lock back. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.unlock();
+    this.#file.close();
   }
 }
 
-/** Who holds a lock, as it wrote itself. */
-async function holderOf(path: string): Promise<string> {
-  const pid = (await Deno.readTextFile(path).catch(() => "")).trim();
-  return /^\d{1,10}$/.test(pid) ? `process ${pid}` : "another command";
+/**
+ * Locks a file, which is created where absent.
+ *
+ * @returns the lock, or who holds it when that is still another process after the time.
+ * @throws {StoreError} when the file system has no locks, or something else is at the path.
+ * @throws {Deno.errors} when the file cannot be created.
+ */
+export async function acquireLock(path: string, timeoutMs: number): Promise<HeldLock | string> {
+  const file = await openLockFile(path);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<"timeout">((resolve) => {
+    timer = setTimeout(() => resolve("timeout"), timeoutMs);
+  });
+  try {
+    if (await Promise.race([file.lock(true), timeout]) === "timeout") {
+      const [pid = ""] = await readLock(path);
+      file.close();
+      return /^\d{1,10}$/.test(pid) ? `process ${pid}` : "another command";
+    }
+  } catch (error) {
+    file.close();
+    throw new StoreError(`Cannot lock ${path}: ${reasonOf(error)}`, {
+      cause: error,
+      hint: "some network drives have no locks; use a folder on a local disk",
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+  return new HeldLock(file, path);
+}
+
+/** What the holder of a lock wrote into its file, line by line. */
+export async function readLock(path: string): Promise<string[]> {
+  return (await Deno.readTextFile(path).catch(() => "")).trim().split("\n");
+}
+
+/** Opens a lock file, but nothing that a link at its path leads to. */
+async function openLockFile(path: string): Promise<Deno.FsFile> {
+  try {
+    const file = await Deno.open(path, { createNew: true, write: true, mode: 0o600 });
+    await keepOwner(path, dirname(path));
+    return file;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+  const found = await Deno.lstat(path);
+  const file = found.isFile ? await Deno.open(path, { write: true }) : undefined;
+  const opened = await file?.stat();
+  if (file !== undefined && opened?.ino === found.ino && opened.dev === found.dev) return file;
+  file?.close();
+  throw new StoreError(`Cannot lock ${path}: it is not a plain file`, {
+    hint: `remove ${path}`,
+  });
 }
 
 async function writeTemporary(path: string, text: string, mode: number): Promise<string> {

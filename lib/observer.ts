@@ -71,6 +71,7 @@ export type ReachedLimit = "remembered_requests" | "sender_addresses" | "failing
 export type FaultyPart =
   | "key_store"
   | "journal"
+  | "state"
   | "log"
   | "listener"
   | "admin_listener"

@@ -32,8 +32,9 @@ import { closeLog, FAILURE_CATEGORY, logger, type LogSettings, openLog } from ".
 import { LogObserver } from "./log_observer.ts";
 import { Metrics } from "./metrics.ts";
 import { type Observer, observers } from "./observer.ts";
-import { ReplayJournal } from "./replay/journal.ts";
 import { MemoryClaims } from "./replay/memory.ts";
+import { takeOverOldJournal } from "./replay/old_journal.ts";
+import { StateFolder } from "./state.ts";
 import { Watch } from "./watch.ts";
 
 /** How to start a server. */
@@ -105,11 +106,12 @@ async function startParts(
   const { pair, made } = await ensureStore(settings);
   logCreated(made);
   const isHeld = rememberPermissions();
-  giveUpPermissions(paths, settings);
   const { observer, metrics } = await startObservers(settings, closers);
+  const state = await openState(settings, observer, closers);
+  giveUpPermissions(paths, settings);
   const box = await Box.load();
   const keyring = new Keyring(box, pair.privateKey);
-  const claims = openClaims({ box, paths, settings, observer });
+  const claims = openClaims({ box, logFolder: paths.log, settings, observer });
   closers.add(() => claims.close());
   const service = makeFunctions({ paths, settings, isHeld, observer });
   closers.add(() => service.close());
@@ -151,6 +153,7 @@ async function startParts(
     log.info("Health and metrics on {url}", { url: admin.origin });
   }
   log.info("Listening on {listening}", { listening: listener.listening });
+  await state.describe(`${listener.origin}/v1`);
   await service.start();
   return {
     url: `${listener.origin}/v1`,
@@ -212,18 +215,30 @@ async function listen(
   return { listener, tlsWatch: await followCertificate(files, use, observer) };
 }
 
-function openClaims(
-  { box, paths, settings: { limits }, observer }: ClaimParts,
-): MemoryClaims {
+/** Takes the state folder and what earlier servers remembered in it. */
+async function openState(
+  { stateFolder }: Settings,
+  observer: Observer,
+  closers: Closers,
+): Promise<StateFolder> {
+  const state = await StateFolder.open(stateFolder, { observer });
+  closers.add(() => state.close());
+  if (state.wasMade) logCreated([state.path]);
+  return state;
+}
+
+function openClaims({ box, logFolder, settings, observer }: ClaimParts): MemoryClaims {
+  const { stateFolder: folder, limits } = settings;
+  if (takeOverOldJournal(logFolder, folder)) {
+    log.info("Moved the replay journal from {logFolder} to {folder}", { logFolder, folder });
+  }
   const { rememberedRequests: windowRequests, rememberedEntries: entryRequests } = limits;
-  const recordsPerFile = Math.max(windowRequests, Math.ceil(entryRequests / 2));
-  const journal = new ReplayJournal(paths.log, { recordsPerFile, observer });
-  return new MemoryClaims({ box, journal, windowRequests, entryRequests, observer });
+  return new MemoryClaims({ box, windowRequests, entryRequests, observer, journal: { folder } });
 }
 
 interface ClaimParts {
   readonly box: Box;
-  readonly paths: ServerPaths;
+  readonly logFolder: string;
   readonly settings: Settings;
   readonly observer: Observer;
 }
@@ -271,8 +286,8 @@ async function followStore(parts: StoreParts): Promise<{ live: LiveStore; watch:
   return { live, watch: new Watch({ seen, look: () => live.look(), onChange }) };
 }
 
-/** Once it is ready, the server writes its log and its socket, and nothing else. */
-function giveUpPermissions(paths: ServerPaths, { store, listen }: Settings): void {
+/** Once it is ready, the server writes its log, its state and its socket, and nothing else. */
+function giveUpPermissions(paths: ServerPaths, { store, stateFolder, listen }: Settings): void {
   narrowPermissions({
     read: [
       dirname(paths.config),
@@ -282,7 +297,7 @@ function giveUpPermissions(paths: ServerPaths, { store, listen }: Settings): voi
       store.clientsFolder,
       store.register,
     ],
-    write: [paths.log, ...listen.socket === undefined ? [] : [listen.socket.path]],
+    write: [paths.log, stateFolder, ...listen.socket === undefined ? [] : [listen.socket.path]],
   });
 }
 

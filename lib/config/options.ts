@@ -110,6 +110,14 @@ export const OPTIONS = {
     "Private key (PEM) of the certificate.",
   ),
   serverFolder: server("Keypath", "sec", PATH, "Folder of `server.key` and `server.pub`."),
+  statePath: server(
+    "Statepath",
+    "auto",
+    { ...PATH, expected: "auto, or a path" },
+    "Folder for what must outlive a restart: the journal of accepted requests and the lock of the " +
+      "running server. `auto` is the folder `state` inside `[Server] Keypath`. Set another folder where " +
+      "the server cannot write to Keypath. Servers with the same clients must not use different folders.",
+  ),
   ipAddressTtl: server(
     "IPAddressTTL",
     300,

@@ -3,6 +3,7 @@
  * config.ini → typed settings with defaults. Paths that do not begin with a slash are relative to the
  * working folder, as in the original.
  */
+import { join } from "node:path";
 import { ConfigError } from "../errors.ts";
 import { INI_HINT, type IniFile, type IniOption, readIni } from "./ini.ts";
 import { OPTIONS, type OptionSpec, type WallSetting } from "./options.ts";
@@ -79,6 +80,8 @@ export interface Settings {
   readonly ipAddressTtlSeconds: number;
   readonly requestTtlSeconds: number;
   readonly store: StorePaths;
+  /** Folder for what must outlive a restart. */
+  readonly stateFolder: string;
   readonly proxy: ProxySettings;
   readonly limits: LimitSettings;
   readonly functions: FunctionSettings;
@@ -144,6 +147,7 @@ export function settingsFrom({ options, faults }: IniFile, path: string): Settin
       clientsFolder: value(OPTIONS.clientsFolder),
       register: value(OPTIONS.register),
     },
+    stateFolder: stateFolderFrom(value),
     proxy: {
       forwardedFor: value(OPTIONS.forwardedFor),
       forwardedHost: value(OPTIONS.forwardedHost),
@@ -187,6 +191,11 @@ export function parseFlag<T>(spec: OptionSpec<T>, text: string): T | undefined {
 }
 
 type Lookup = <T>(spec: OptionSpec<T>) => T;
+
+function stateFolderFrom(value: Lookup): string {
+  const path = value(OPTIONS.statePath);
+  return path === "auto" ? join(value(OPTIONS.serverFolder), "state") : path;
+}
 
 function listenFrom(value: Lookup, path: string): ListenSettings {
   const optional = (spec: OptionSpec<string>): string | undefined =>

@@ -19,6 +19,8 @@ CertFile=none
 KeyFile=none
 # Folder of server.key and server.pub
 Keypath=sec
+# Folder for what must outlive a restart; auto: the folder state inside Keypath
+Statepath=auto
 # Seconds for which the address of an authenticated request is remembered;
 # a request from any other address writes a log line
 IPAddressTTL=300

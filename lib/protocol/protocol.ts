@@ -35,6 +35,12 @@ export interface Verified<Claim = unknown> {
   readonly calls: readonly WantedCall[];
 }
 
+/** A request that is refused. */
+export interface Unverified<Claim = unknown> extends Refusal {
+  /** Set where the request would be accepted later: it is claimed, so that it never is. */
+  readonly claim?: Claim;
+}
+
 /** A body in its parsed form. */
 export interface Parsed<Message> {
   readonly ok: true;
@@ -68,7 +74,7 @@ export interface Protocol<
   /** Finds the registered client that sent this. */
   authenticate(message: Message, address: string): Soon<Authentic<Content> | Refusal>;
   /** Checks everything else that must hold before the request may run. */
-  verify(sender: Authentic<Content>): Verified<Claim> | Refusal;
+  verify(sender: Authentic<Content>): Verified<Claim> | Unverified<Claim>;
   /** Notes that the request was claimed. */
   accepted(sender: Authentic<Content>, address: string): void;
   /** The answer; a refusal where the protocol has no words for an outcome. */

@@ -10,11 +10,20 @@ import type { Keyring } from "../keys/keyring.ts";
 import type { Sender, SenderFinder, SenderRefusal } from "../keys/sender.ts";
 import type { Refusal } from "../refusals.ts";
 import type { Claims, NonceClaim } from "../replay/claims.ts";
-import type { Authentic, Parsed, Protocol, Sealed, Soon, Verified } from "./protocol.ts";
+import type {
+  Authentic,
+  Parsed,
+  Protocol,
+  Sealed,
+  Soon,
+  Unverified,
+  Verified,
+} from "./protocol.ts";
 import {
   encodeResponse,
   encodeResult,
   RequestParser,
+  type RequestTimes,
   type SealedRequest,
   verifyRequest,
 } from "./v1_messages.ts";
@@ -75,7 +84,7 @@ export class V1 implements Protocol<string, SealedRequest, Sender<Values>, Nonce
 
   verify(
     { content: { client, sealed, opened } }: Authentic<Sender<Values>>,
-  ): Verified<NonceClaim> | Refusal {
+  ): Verified<NonceClaim> | Unverified<NonceClaim> {
     const { keyring, nonceMark, requestTtlSeconds } = this.#parts;
     const [sealedCheck, sealedId, sealedTs, sealedEntry] = sealed;
     const nonces = [sealedId, sealedCheck, sealedTs, sealedEntry] as const;
@@ -87,10 +96,15 @@ export class V1 implements Protocol<string, SealedRequest, Sender<Values>, Nonce
       requestTtlSeconds,
       isRegisteredSecret: (secret) => keyring.isRegisteredSecret(secret),
     });
-    if (!verified.ok) return verified;
-    const { functionName, sentAtSeconds, expiresAtSeconds } = verified.request;
-    const claim = { nonces, owner: client.slot, sentAtSeconds, expiresAtSeconds, nowSeconds };
-    return { ok: true, claim, calls: [{ functionName }] };
+    const claimAt = ({ sentAtSeconds, expiresAtSeconds }: RequestTimes): NonceClaim => {
+      return { nonces, owner: client.slot, sentAtSeconds, expiresAtSeconds, nowSeconds };
+    };
+    if (verified.ok) {
+      const { functionName } = verified.request;
+      return { ok: true, claim: claimAt(verified.request), calls: [{ functionName }] };
+    }
+    const { times, ...refusal } = verified;
+    return times === undefined ? refusal : { ...refusal, claim: claimAt(times) };
   }
 
   accepted({ content }: Authentic<Sender<Values>>, address: string): void {

@@ -93,21 +93,30 @@ export interface VerifyContext {
   readonly isRegisteredSecret: (secret: Uint8Array) => boolean;
 }
 
-/** What an authentic request asks for. */
-export interface VerifiedRequest {
-  /** Name of the function, folded to lower case. */
-  readonly functionName: string;
+/** When a request is valid. */
+export interface RequestTimes {
   /** Its `ts`, Unix time in seconds. */
   readonly sentAtSeconds: number;
   /** The last second (Unix time) in which this request would be accepted. */
   readonly expiresAtSeconds: number;
 }
 
+/** What an authentic request asks for. */
+export interface VerifiedRequest extends RequestTimes {
+  /** Name of the function, folded to lower case. */
+  readonly functionName: string;
+}
+
+/** Why a request is refused; with its times where it would be accepted later. */
+export interface UnverifiedRequest extends Refusal {
+  readonly times?: RequestTimes;
+}
+
 /** Checks an opened request: CRC of the secret, time, secret, form of the function's name. */
 export function verifyRequest(
   opened: OpenedRequest,
   context: VerifyContext,
-): { ok: true; request: VerifiedRequest } | Refusal {
+): { ok: true; request: VerifiedRequest } | UnverifiedRequest {
   if (readInteger(opened.check) !== crc32.buf(opened.id) >>> 0) {
     return { ok: false, code: "check_mismatch" };
   }
@@ -116,18 +125,14 @@ export function verifyRequest(
   if (nowSeconds - sentAt > requestTtlSeconds) {
     return { ok: false, code: "expired", detail: `sent ${nowSeconds - sentAt} s ago` };
   }
-  if (sentAt - nowSeconds > requestTtlSeconds) {
-    return { ok: false, code: "too_early", detail: `dated ${sentAt - nowSeconds} s ahead` };
-  }
   if (!context.isRegisteredSecret(opened.id)) return { ok: false, code: "unknown_secret" };
+  const times = { sentAtSeconds: sentAt, expiresAtSeconds: sentAt + requestTtlSeconds };
+  if (sentAt - nowSeconds > requestTtlSeconds) {
+    return { ok: false, code: "too_early", detail: `dated ${sentAt - nowSeconds} s ahead`, times };
+  }
   const name = decodeUtf8(opened.entry);
   if (name === undefined) return { ok: false, code: "malformed_name" };
-  const request = {
-    functionName: foldName(name),
-    sentAtSeconds: sentAt,
-    expiresAtSeconds: sentAt + requestTtlSeconds,
-  };
-  return { ok: true, request };
+  return { ok: true, request: { functionName: foldName(name), ...times } };
 }
 
 /**

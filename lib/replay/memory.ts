@@ -10,25 +10,25 @@ import { logger } from "../log.ts";
 import type { Observer } from "../observer.ts";
 import type { ClaimResult, Claims, ClaimsFill, NonceClaim } from "./claims.ts";
 import { ENTRY_AT, FINGERPRINT_WORDS, FingerprintTable } from "./fingerprints.ts";
-import type { ReplayJournal } from "./journal.ts";
+import { type JournalOptions, ReplayJournal } from "./journal.ts";
 import { RequestWindow } from "./window.ts";
 
 const log = logger("replay");
 
+/** A request that is dated further ahead than this is not remembered: it would take its room for days. */
+const MAX_AHEAD_SECONDS = 86_400;
+
 /** The parts of {@link MemoryClaims}. */
 export interface MemoryClaimsParts {
   readonly box: Box;
-  /**
-   * What was accepted before is restored from it. Closed together with the claims. Without one,
-   * nothing outlives the process.
-   */
-  readonly journal?: ReplayJournal;
   /** Requests that are remembered until they expire. */
   readonly windowRequests: number;
   /** Requests whose `entry` is remembered beyond that. */
   readonly entryRequests: number;
-  readonly observer: Pick<Observer, "limitReached">;
-  readonly nowSeconds?: number;
+  /** Where what is remembered outlives the process; nowhere when absent. The folder must exist. */
+  readonly journal?: Omit<JournalOptions, keyof MemoryClaimsParts | "onRecord">;
+  readonly observer: Pick<Observer, "limitReached" | "fault" | "recovered">;
+  readonly nowSeconds?: () => number;
 }
 
 /** Claims of one server, in its memory and its journal. */
@@ -39,19 +39,41 @@ export class MemoryClaims implements Claims<NonceClaim> {
   readonly #observer: MemoryClaimsParts["observer"];
   readonly #window: RequestWindow;
   readonly #entries: RecentSet;
+  /** Requests dated before this may have been accepted by an earlier process. */
+  readonly #completeSince: number;
+  readonly #startMs = performance.now();
   /** Fingerprints of the request that is being claimed. */
   readonly #words = new Uint32Array(FINGERPRINT_WORDS);
 
-  /** @throws {ConfigError} when the journal cannot be read. */
+  /**
+   * Remembers what the journal has.
+   *
+   * @throws {ConfigError} when the journal cannot be read or written.
+   */
   constructor(parts: MemoryClaimsParts) {
-    this.#box = parts.box;
-    this.#journal = parts.journal;
-    this.#observer = parts.observer;
-    const key = parts.journal?.key ?? crypto.getRandomValues(new Uint8Array(16));
-    this.#fingerprintKey = parts.box.keepShortHashKey(key);
-    this.#window = new RequestWindow(parts.windowRequests);
-    this.#entries = new RecentSet(parts.entryRequests);
-    this.#restore(parts.nowSeconds ?? Math.floor(Date.now() / 1000));
+    const { box, windowRequests, entryRequests, journal, observer } = parts;
+    const nowSeconds = parts.nowSeconds ?? (() => Math.floor(Date.now() / 1000));
+    this.#box = box;
+    this.#observer = observer;
+    this.#window = new RequestWindow(windowRequests);
+    this.#entries = new RecentSet(entryRequests);
+    const startSeconds = nowSeconds();
+    let isTooSmall = false;
+    const onRecord = (words: Uint32Array, expiresAtSeconds: number): void => {
+      if (!this.#restore(words, expiresAtSeconds, startSeconds)) isTooSmall = true;
+    };
+    this.#journal = journal && new ReplayJournal({
+      ...journal,
+      windowRequests,
+      entryRequests,
+      nowSeconds,
+      observer,
+      onRecord,
+    });
+    const { key, found = 0, completeSince = 0 } = this.#journal ?? {};
+    this.#completeSince = isTooSmall ? startSeconds : completeSince;
+    this.#fingerprintKey = box.keepShortHashKey(key ?? crypto.getRandomValues(new Uint8Array(16)));
+    if (found > 0) log.info("Requests remembered from before: {count}", { count: found });
   }
 
   get fill(): ClaimsFill {
@@ -59,17 +81,24 @@ export class MemoryClaims implements Claims<NonceClaim> {
   }
 
   claim(claim: NonceClaim): ClaimResult {
-    const { owner, nowSeconds, expiresAtSeconds } = claim;
+    const { owner, nowSeconds, sentAtSeconds, expiresAtSeconds } = claim;
     this.#computeFingerprints(claim.nonces);
     const words = this.#words;
-    const hasRoom = this.#window.hasRoom(owner, nowSeconds);
+    const aheadSeconds = sentAtSeconds - nowSeconds;
+    const isEarly = aheadSeconds > expiresAtSeconds - sentAtSeconds;
+    const hasRoom = this.#window.hasRoom(owner, nowSeconds, isEarly);
     if (this.#isKnown(words)) return "replayed";
+    if (sentAtSeconds < this.#completeSince && this.#mayBeForgotten(claim)) {
+      return "predates_memory";
+    }
+    if (isEarly && aheadSeconds > MAX_AHEAD_SECONDS) return "memory_full";
     if (!hasRoom || !this.#window.add(words, owner, expiresAtSeconds)) {
-      this.#observer.limitReached("remembered_requests");
+      if (!isEarly) this.#observer.limitReached("remembered_requests");
       return "memory_full";
     }
     this.#entries.add(words[ENTRY_AT] ?? 0, words[ENTRY_AT + 1] ?? 0);
-    this.#journal?.append(words, expiresAtSeconds);
+    // The time of a request that is refused for being early does not move the journal's own.
+    this.#journal?.append(words, isEarly ? { sentAtSeconds: 0, expiresAtSeconds } : claim);
     return "fresh";
   }
 
@@ -81,13 +110,21 @@ export class MemoryClaims implements Claims<NonceClaim> {
     this.#journal?.close();
   }
 
-  #restore(nowSeconds: number): void {
-    const count = this.#journal?.restore((words, expiresAtSeconds) => {
-      if (this.#isKnown(words)) return;
-      if (expiresAtSeconds >= nowSeconds) this.#window.add(words, -1, expiresAtSeconds);
-      this.#entries.add(words[ENTRY_AT] ?? 0, words[ENTRY_AT + 1] ?? 0);
-    }) ?? 0;
-    if (count > 0) log.info("Requests remembered from before: {count}", { count });
+  /**
+   * Whether an earlier process could have accepted the request. Once the process is older than any
+   * request that was valid at its start, the time in the request says enough. Measured without the
+   * clock: one that was wrong at the start and is set right must not refuse requests for days.
+   */
+  #mayBeForgotten({ sentAtSeconds, expiresAtSeconds }: NonceClaim): boolean {
+    const ageSeconds = (performance.now() - this.#startMs) / 1000;
+    return ageSeconds <= 2 * (expiresAtSeconds - sentAtSeconds);
+  }
+
+  /** @returns false when there is no room for it. */
+  #restore(words: Uint32Array, expiresAtSeconds: number, nowSeconds: number): boolean {
+    if (this.#isKnown(words)) return true;
+    this.#entries.add(words[ENTRY_AT] ?? 0, words[ENTRY_AT + 1] ?? 0);
+    return expiresAtSeconds < nowSeconds || this.#window.add(words, -1, expiresAtSeconds);
   }
 
   #isKnown(words: Uint32Array): boolean {

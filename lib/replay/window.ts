@@ -1,8 +1,8 @@
 /**
  * @module
  * Fingerprints of `id`, `check` and `ts` of accepted requests, each until its request expires. Nothing
- * is forgotten before that: a table that is full refuses. A client may hold as much as
- * {@link SHARE} times the free room, so that one client cannot keep the others out.
+ * is forgotten before that: a table that is full refuses. What a client may hold depends on the room
+ * that is left for others, so that no client can keep them out.
  *
  * A numbered place for each request, with three slots of the fingerprint table; a linked list of
  * places for each second in which requests expire, and one of free places.
@@ -18,6 +18,8 @@ const DROPS_PER_REQUEST = 16;
  * buffers): one busy client alone gets 8/9 of the table, two get 8/17 each.
  */
 const SHARE = 8;
+/** The same for requests that are dated ahead and stay for up to a day: 1/9 for one client. */
+const EARLY_SHARE = 1 / 8;
 const NONE = -1;
 const FIRST_OWNERS = 64;
 
@@ -60,13 +62,15 @@ export class RequestWindow {
    * Whether an owner has room for one more request, after what has expired is forgotten.
    *
    * @param owner a small whole number
+   * @param isEarly the request will stay for longer than others
    */
-  hasRoom(owner: number, nowSeconds: number): boolean {
+  hasRoom(owner: number, nowSeconds: number, isEarly = false): boolean {
+    const share = isEarly ? EARLY_SHARE : SHARE;
     for (let i = 0; i < DROPS_PER_REQUEST && this.#seconds.earliest < nowSeconds; i++) {
       this.#dropEarliest();
     }
     // After a quiet time there is more to drop, and the share of the owner may depend on it.
-    while (!this.#isWithinShare(owner)) {
+    while (!this.#isWithinShare(owner, share)) {
       if (this.#seconds.earliest >= nowSeconds) return false;
       this.#dropEarliest();
     }
@@ -95,8 +99,8 @@ export class RequestWindow {
     return true;
   }
 
-  #isWithinShare(owner: number): boolean {
-    return (this.#held[owner] ?? 0) < SHARE * (this.#capacity - this.#used);
+  #isWithinShare(owner: number, share: number): boolean {
+    return (this.#held[owner] ?? 0) < share * (this.#capacity - this.#used);
   }
 
   #takePlace(): number {

@@ -182,8 +182,9 @@ testIf(
     for (let i = 0; i < 200; i++) {
       assert.match(String(await callServer(server.url, client, "time_test")), /^It is/);
     }
-    await server.waitForLog(/Cannot write log\/replay\.journal: No space left on device/);
+    await server.waitForLog(/Cannot write sec\/state\/replay-00000001\.journal: No space left/);
     await Deno.remove(folder.join("sec/filler"));
+    await server.waitForLog(/sec\/state\/\S+ is written again/);
     await registerClient(folder, "later");
   },
 );
@@ -191,7 +192,7 @@ testIf(
 testIf(
   MAY_MOUNT,
   CANNOT_MOUNT,
-  "a read-only key store: commands say so, the server starts and serves",
+  "a read-only key store: commands say so, the server needs another Statepath",
   async () => {
     await using folder = await TempFolder.make();
     await using disk = await SmallDisk.mount(folder.join("sec"), 64);
@@ -213,9 +214,17 @@ testIf(
       assert.match(err, /^msp: error: Cannot [^\n]*Read-only file system[^\n]*\n/);
       assert.equal(out, "");
     }
+    const refused = await msp(["serve", "--host", "127.0.0.1", "--port", "0"], options);
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.err,
+      /msp: error: Cannot use the state folder \S+\/sec\/state: Read-only file system[^\n]*\nmsp: hint: set \[Server\] Statepath /,
+    );
+    await folder.write("config/config.ini", "[Server]\nStatepath=elsewhere/state\n");
     await using server = await ServerProcess.start(options);
     assert.match(String(await callServer(server.url, client, "time_test")), /^It is/);
     assert.equal((await msp(["listclients"], options)).code, 0);
+    assert.equal(await folder.mode("elsewhere/state"), "700");
   },
 );
 
@@ -235,6 +244,10 @@ testIf(
       FAKETIME_NO_CACHE: "1",
       FAKETIME_DONT_FAKE_MONOTONIC: "1",
     };
+    // An installation that is older than the first jump.
+    await folder.write("clock", "-86400");
+    await (await ServerProcess.start({ cwd: folder.path, env })).stop();
+    await folder.write("clock", "+0");
     await using server = await ServerProcess.start({ cwd: folder.path, env });
     const send = async (body: string): Promise<number> => {
       const response = await postTo(server.url, body);

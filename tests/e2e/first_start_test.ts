@@ -28,8 +28,9 @@ Deno.test("a first start in an empty folder makes everything, and says so", asyn
     "sec/server.key",
     "sec/server.pub",
     "sec/clients.dev",
+    "sec/state",
   ];
-  for (const path of made) assert.match(server.err, new RegExp(`INFO server: Made ${path}\n`));
+  for (const path of made) assert.match(server.err, new RegExp(`INFO server: Created ${path}\n`));
   assert.match(
     server.out,
     /^Mini Share Point is ready on http:\/\/127\.0\.0\.1:\d+\/v1 \(listening on 127\.0\.0\.1:\d+\), server public key [A-Za-z0-9+/]{43}=\n$/,
@@ -51,7 +52,7 @@ Deno.test("a second start touches nothing that exists", async () => {
   const paths = ["config/modules.ini", "sec/server.key", "sec/server.pub", "sec/clients.dev"];
   const before = await Promise.all(paths.map((path) => folder.read(path)));
   const server = await ServerProcess.start({ cwd: folder.path });
-  assert.doesNotMatch(server.err, /Made/);
+  assert.doesNotMatch(server.err, /Created/);
   assert.equal(await server.stop(), 0);
   assert.deepEqual(await Promise.all(paths.map((path) => folder.read(path))), before);
   assert.equal(await folder.read("config/config.ini"), "[Clients]\nRequestTTL=60\n");
@@ -128,7 +129,7 @@ Deno.test("flags and environment name the files; a flag beats the environment", 
   const args = ["--config", "a/config.ini", "--modules", "d/modules"];
   const server = await ServerProcess.start({ cwd: folder.path, env, args });
   assert.deepEqual(await folder.names(), ["a", "b", "c", "d", "keys", "reg"]);
-  assert.deepEqual(await folder.names("keys"), [".lock", "server.key", "server.pub"]);
+  assert.deepEqual(await folder.names("keys"), [".lock", "server.key", "server.pub", "state"]);
   assert.equal(await folder.read("reg/list"), "");
   assert.ok(server.port > 0);
   assert.equal(await server.stop(), 0);
@@ -138,8 +139,9 @@ Deno.test("flags and environment name the files; a flag beats the environment", 
 Deno.test("Host and Port of config.ini are used; flags beat them", async () => {
   await using folder = await TempFolder.make();
   await folder.write("config/config.ini", "[Server]\nHost=192.0.2.1\nPort=1\n");
-  await using server = await ServerProcess.start({ cwd: folder.path });
+  const server = await ServerProcess.start({ cwd: folder.path });
   assert.match(server.out, /listening on 127\.0\.0\.1:/);
+  await server.stop();
   const refused = await msp(["serve"], { cwd: folder.path });
   assert.equal(refused.code, 1);
   assert.match(refused.err, /msp: error: Cannot listen on 192\.0\.2\.1:1: /);

@@ -108,7 +108,9 @@ Deno.test("what was accepted is refused after a restart and after kill -9", asyn
   assert.equal(await second.stop(), 0);
   await using third = await ServerProcess.start(options);
   assert.equal(await send(third), 40);
-  assert.equal(await folder.mode("log/replay.journal"), "600");
+  assert.equal(await folder.mode("sec/state"), "700");
+  assert.equal(await folder.mode("sec/state/replay-00000001.journal"), "600");
+  assert.deepEqual(await folder.names("log"), ["latest.log"]);
 });
 
 Deno.test("msp doctor finds what is wrong, says what to do, and exits with 1", async () => {

@@ -64,12 +64,12 @@ Deno.test("TLS: a pair that cannot be used stops the start with one clear error"
   );
 });
 
-Deno.test("TLS: a port that another server listens on is refused", async () => {
+Deno.test("TLS: a port that another program listens on is refused", async () => {
   await using folder = await TempFolder.make();
   await (await Authority.make(folder)).issue("a", "a");
   await folder.write("config/config.ini", "[Server]\nCertFile=a.pem\nKeyFile=a.key\n");
-  await using server = await ServerProcess.start({ cwd: folder.path });
-  const args = ["serve", "--host", "127.0.0.1", "--port", String(server.port)];
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const args = ["serve", "--host", "127.0.0.1", "--port", String(listener.addr.port)];
   const { code, err } = await msp(args, { cwd: folder.path });
   assert.equal(code, 1);
   assert.match(err, /error: Cannot listen on 127\.0\.0\.1:\d+: Address already in use/);
@@ -111,7 +111,8 @@ Deno.test("a Unix socket has its mode, serves, is replaced when it was left behi
     assert.match(server.out, /listening on msp\.sock\)/);
     assert.equal(await folder.mode("msp.sock"), "600");
     assert.match(String(await call()), /^It is currently/);
-    const second = await msp(["serve"], { cwd: folder.path });
+    await folder.write("other.ini", "[Server]\nSocket=msp.sock\nStatepath=other/state\n");
+    const second = await msp(["serve", "--config", "other.ini"], { cwd: folder.path });
     assert.match(second.err, /error: Cannot listen on msp\.sock: another program listens there\n/);
     server.signal("SIGKILL");
     await server.status();

@@ -3,7 +3,7 @@ import { Calls } from "../../lib/calls.ts";
 import type { CallResult } from "../../lib/functions/types.ts";
 import type { ClientRecord } from "../../lib/keys/keyring.ts";
 import { type Called, SILENT } from "../../lib/observer.ts";
-import type { Protocol, Sealed } from "../../lib/protocol/protocol.ts";
+import type { Protocol, Sealed, Unverified } from "../../lib/protocol/protocol.ts";
 import type { Refusal } from "../../lib/refusals.ts";
 import type { ClaimResult } from "../../lib/replay/claims.ts";
 
@@ -19,7 +19,7 @@ const OK: CallResult = { ok: true, text: "result", isJson: false };
 interface Way {
   readonly parse?: Refusal;
   readonly authenticate?: Refusal;
-  readonly verify?: Refusal;
+  readonly verify?: Unverified<string>;
   readonly claim?: ClaimResult;
   /** A copy of the request does no harm. */
   readonly needsNoClaim?: boolean;
@@ -124,6 +124,15 @@ Deno.test("Calls.answer() ends at the step that refuses, and nothing runs after 
       assert.deepEqual(taken.steps, FULL.slice(0, steps), why);
       assert.equal(taken.answer.ok ? "" : taken.answer.code, code, why);
     }
+  }
+});
+
+Deno.test("Calls.answer() claims a request that it refuses and would accept later", async () => {
+  for (const isSlow of [false, true]) {
+    const verify = { ok: false, code: "too_early", claim: "claim" } as const;
+    const { steps, answer } = await take({ verify, isSlow });
+    assert.deepEqual(steps, ["parse", "sender", "verify", "claim", "settle"]);
+    assert.deepEqual(answer, { ok: false, code: "too_early", client: CLIENT });
   }
 });
 

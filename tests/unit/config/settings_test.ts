@@ -32,6 +32,7 @@ Deno.test("settingsFrom() reads the original's file, with defaults for what it l
     ipAddressTtlSeconds: 300,
     requestTtlSeconds: 30,
     store: { serverFolder: "/sec", clientsFolder: "/sec", register: "/sec/clients.dev" },
+    stateFolder: "/sec/state",
     proxy: {
       forwardedFor: 1,
       forwardedHost: 0,

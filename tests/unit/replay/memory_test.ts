@@ -31,20 +31,24 @@ class Claimer {
   limitsReached = 0;
 
   constructor(sizes: Sizes = { windowRequests: 1000, entryRequests: 1000 }) {
-    const observer = { limitReached: (): void => void this.limitsReached++ };
+    const observer = {
+      limitReached: (): void => void this.limitsReached++,
+      fault: assert.fail,
+      recovered: assert.fail,
+    };
     this.claims = new MemoryClaims({ box, ...sizes, observer });
   }
 
   claim(
     nonces: Nonces,
-    claim: { owner?: number; now?: number; expires?: number } = {},
+    claim: { owner?: number; now?: number; expires?: number; ttl?: number } = {},
   ): ClaimResult {
-    const { owner = 1, now = 1000 } = claim;
-    const { expires = now + 30 } = claim;
+    const { owner = 1, now = 1000, ttl = 30 } = claim;
+    const { expires = now + ttl } = claim;
     return this.claims.claim({
       nonces,
       owner,
-      sentAtSeconds: expires - 30,
+      sentAtSeconds: expires - ttl,
       expiresAtSeconds: expires,
       nowSeconds: now,
     });
@@ -110,10 +114,12 @@ Deno.test("MemoryClaims.claim() forgets nothing that has not expired: it refuses
   const accepted: Nonces[] = [];
   for (let owner = 0; owner < 100; owner++) {
     const nonces = freshNonces();
-    if (claimer.claim(nonces, { owner, expires: 1030 + owner }) === "fresh") accepted.push(nonces);
+    if (claimer.claim(nonces, { owner, ttl: 100, expires: 1030 + owner }) === "fresh") {
+      accepted.push(nonces);
+    }
   }
   assert.equal(accepted.length, 100, "one each, to the last place");
-  assert.equal(claimer.claim(freshNonces(), { owner: 1000, expires: 2000 }), "memory_full");
+  assert.equal(claimer.claim(freshNonces(), { owner: 1000 }), "memory_full");
   assert.equal(claimer.limitsReached, 1);
   for (const each of accepted) assert.equal(claimer.claim(withNonce(each, 3, fresh())), "replayed");
   assert.deepEqual(claimer.claims.fill.window, { used: 100, capacity: 100 });
@@ -139,7 +145,7 @@ Deno.test("MemoryClaims.claim() leaves room for the others, however many request
 
 Deno.test("MemoryClaims.claim() reuses places that have expired", () => {
   const claimer = new Claimer({ windowRequests: 6, entryRequests: 4 });
-  for (let now = 0; now < 1000; now += 10) {
+  for (let now = 1000; now < 2000; now += 10) {
     for (let i = 0; i < 2; i++) {
       assert.equal(claimer.claim(freshNonces(), { now, expires: now + 5 }), "fresh");
     }
@@ -157,15 +163,37 @@ Deno.test("MemoryClaims.claim() keeps the last entries only", () => {
   assert.deepEqual(results, ["replayed", "replayed", "replayed", "fresh"]);
 });
 
+Deno.test("MemoryClaims.claim() remembers a request that is too early until its time is over", () => {
+  const claimer = new Claimer();
+  const early = freshNonces();
+  const time = { now: 1000, expires: 1000 + 3600 + 30 };
+  assert.equal(claimer.claim(early, time), "fresh");
+  assert.equal(
+    claimer.claim(withNonce(early, 3, fresh()), { now: 4600, expires: 4630 }),
+    "replayed",
+  );
+  const muchTooEarly = { now: 1000, expires: 1000 + 100_000 };
+  assert.equal(claimer.claim(freshNonces(), muchTooEarly), "memory_full");
+});
+
+Deno.test("MemoryClaims.claim() gives requests that are too early a small share", () => {
+  const claimer = new Claimer({ windowRequests: 900, entryRequests: 1000 });
+  let count = 0;
+  while (claimer.claim(freshNonces(), { now: 1000, expires: 80_000 }) === "fresh") count++;
+  assert.equal(count, 100);
+  assert.equal(claimer.limitsReached, 0);
+  assert.equal(claimer.claim(freshNonces()), "fresh");
+});
+
 Deno.test("MemoryClaims.claim() stays fast when every second of the longest RequestTTL is in use", () => {
   const ttl = 86_400, now = 1_800_000_000, count = 2 * ttl + 1;
   const claimer = new Claimer({ windowRequests: 2 * count, entryRequests: count });
   for (let expires = now; expires <= now + 2 * ttl; expires++) {
-    assert.equal(claimer.claim(freshNonces(), { now, expires }), "fresh");
+    assert.equal(claimer.claim(freshNonces(), { now, ttl, expires }), "fresh");
   }
   const start = performance.now();
   for (let later = 1; later <= 1000; later++) {
-    const claim = { now: now + later, expires: now + later + 2 * ttl };
+    const claim = { now: now + later, ttl, expires: now + later + 2 * ttl };
     assert.equal(claimer.claim(freshNonces(), claim), "fresh");
   }
   const milliseconds = performance.now() - start;
