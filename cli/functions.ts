@@ -16,7 +16,7 @@ export const functions: Command = {
   summary: "load every function, list permissions, limits and state",
   details: `Loads each one as the server would, without serving it. Exit code 1 when one is broken.
 
-  --json                 prints an array of objects: name, module, state, fault, permissions, limits
+  --json                 prints an array of objects, with the JSON Schema of the arguments
   --config FILE          config.ini (MSP_CONFIG_PATH; default config/config.ini)
   --modules-config FILE  modules.ini (MSP_MODCONF_PATH; default config/modules.ini)
   --modules DIR          folder of the modules (default modules)`,
@@ -41,15 +41,40 @@ export const functions: Command = {
   },
 };
 
-function asText({ name, module, state, fault, permissions, limits }: FunctionReport): string {
+function asText(report: FunctionReport): string {
+  const { name, module, state, fault, permissions, limits } = report;
   const granted = Object.entries(permissions)
     .filter(([, values]) => values.length > 0)
     .map(([kind, values]) => `${kind} ${values.join(", ")}`);
+  const hints = Object.entries(report.annotations ?? {}).filter(([, is]) => is).map(([hint]) =>
+    hint
+  );
   const rows = [
+    ...report.title === undefined ? [] : [["title", report.title]],
+    ...report.description === undefined ? [] : [["about", firstLine(report.description)]],
+    ...report.params === undefined ? [] : [["params", describeParams(report.params)]],
+    ...hints.length === 0 ? [] : [["hints", hints.join(", ")]],
     ["module", module ?? "none"],
     ["may", granted.join("; ") || "nothing"],
     ["limits", Object.entries(limits ?? {}).map((pair) => pair.join(" ")).join(", ") || "none"],
   ];
   const lines = rows.map(([key = "", value]) => `  ${key.padEnd(8)}${value}\n`);
   return `${name}: ${state}\n${fault === undefined ? "" : `  ${fault}\n`}${lines.join("")}`;
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? "";
+}
+
+/** Names and types of a function's arguments; `?` where one may be left out. */
+function describeParams(schema: unknown): string {
+  const { properties = {}, required = [] } = schema as {
+    properties?: Record<string, { type?: string | string[] }>;
+    required?: string[];
+  };
+  const members = Object.entries(properties).map(([name, { type }]) => {
+    const mark = required.includes(name) ? "" : "?";
+    return `${name}${mark}${type === undefined ? "" : `: ${[type].flat().join(" | ")}`}`;
+  });
+  return members.join(", ") || "an object";
 }

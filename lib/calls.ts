@@ -113,7 +113,7 @@ export class Calls {
   #call({ functionName, params }: WantedCall, { client, reference }: Caller): Soon<CallResult> {
     const { functions, observer } = this.#parts;
     const startedMs = performance.now();
-    return then(functions.call(functionName, params), (result) => {
+    return then(functions.call(functionName, { params, client: client.name }), (result) => {
       // A name that is not registered is the sender's text, which stays out of log and metrics.
       if (!result.ok && result.code === "unknown_function") return result;
       const durationMs = performance.now() - startedMs;

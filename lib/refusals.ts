@@ -32,6 +32,8 @@ export const REFUSALS = {
   client_removed: "the client was removed while the function ran",
   unknown_function: "no function has this name",
   function_failed: "the function failed",
+  function_params: "the arguments do not fit the function's params",
+  function_result_too_large: "the result of the function is larger than its MaxResult",
   function_timed_out: "the function took longer than its Timeout",
   function_busy: "the function's queue is full",
   function_broken: "the function cannot be loaded",

@@ -47,7 +47,7 @@ export function makeEndpoint(
         const entry = Object.hasOwn(setup.functions, name) ? setup.functions[name] : undefined;
         return entry
           ? { ok: true, text: entry(), isJson: false }
-          : { ok: false, code: "unknown_function" };
+          : { ok: false, code: "unknown_function", executed: "no" };
       },
     },
     observer,

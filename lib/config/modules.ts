@@ -32,6 +32,10 @@ export interface FunctionConfig {
   readonly maxResultBytes: number;
   /** Of a file that it writes. */
   readonly maxFileMegabytes: number;
+  /** Of the arguments of a call. */
+  readonly maxParamsBytes: number;
+  /** Whether it is told the name of its caller. */
+  readonly tellsCaller: boolean;
   /** Whether it is alone in its process. */
   readonly hasOwnProcess: boolean;
   /** Of its own process; what config.ini says when absent. */
@@ -148,6 +152,19 @@ export const FUNCTION_OPTIONS = {
     wholeNumber("megabytes", 1, 1_000_000),
     "Size of a file that it writes. Writing beyond it fails.",
   ),
+  maxParams: option(
+    "MaxParams",
+    1_048_576,
+    wholeNumber("bytes", 2, 1_048_576),
+    "Size of the arguments of a call, as JSON. A call with larger ones is refused. `[Limits] BodySize` " +
+      "limits them as well.",
+  ),
+  caller: option<"none" | "name">(
+    "Caller",
+    "none",
+    oneOf("none", "name"),
+    "`name` tells the function which client calls: `call.client` is the name in the client's file.",
+  ),
   process: option<"shared" | "own" | undefined>(
     "Process",
     undefined,
@@ -248,6 +265,8 @@ function functionConfig(
     queueLimit: value(FUNCTION_OPTIONS.queue),
     maxResultBytes: value(FUNCTION_OPTIONS.maxResult),
     maxFileMegabytes: value(FUNCTION_OPTIONS.maxFile),
+    maxParamsBytes: value(FUNCTION_OPTIONS.maxParams),
+    tellsCaller: value(FUNCTION_OPTIONS.caller) === "name",
     hasOwnProcess: process === "own",
     maxHeapMegabytes: value(FUNCTION_OPTIONS.maxHeap),
   };

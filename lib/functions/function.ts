@@ -4,9 +4,11 @@
  * that take them. A worker gets its next calls when it has taken the last ones: calls behind one that
  * never returns are not lost with it, and under load they go in batches.
  */
-import type { BatchParams, CallOutcome, ToHost } from "./messages.ts";
+import type { Executed } from "../../client/errors.ts";
+import type { FunctionAbout } from "./about.ts";
+import type { BatchExtras, CallExtras, CallOutcome, ToHost } from "./messages.ts";
 import type { FunctionPlan } from "./plan.ts";
-import type { CallResult } from "./types.ts";
+import type { CallRequest, CallResult, FailedCall } from "./types.ts";
 
 /** Whether a function can be called. */
 export type FunctionState = "loading" | "ready" | "broken";
@@ -16,19 +18,33 @@ const MAX_BATCH = 64;
 /** Milliseconds for a call, beyond which a worker gets one at a time. */
 const SLOW_CALL_MS = 4;
 
+/** After this time a caller may try a busy function again. */
+const RETRY_AFTER_MS = 1000;
+
 /** What limits the calls of a function. */
 interface CallLimits {
   readonly timeoutMs: number;
   /** Calls that wait or run. */
   readonly queueLimit: number;
+  readonly maxResultBytes: number;
+  /** Of the text that comes with a call. */
+  readonly maxParamsBytes: number;
+  /** Whether it is told who calls. */
+  readonly tellsCaller: boolean;
 }
 
 /** Until a version of the function has loaded. */
-const FIRST_LIMITS: CallLimits = { timeoutMs: 10_000, queueLimit: 256 };
+const FIRST_LIMITS: CallLimits = {
+  timeoutMs: 10_000,
+  queueLimit: 256,
+  maxResultBytes: 1_048_576,
+  maxParamsBytes: 1_048_576,
+  tellsCaller: false,
+};
 
 interface PendingCall {
   readonly id: number;
-  readonly params: string | undefined;
+  readonly extras: CallExtras | undefined;
   readonly deadlineMs: number;
   readonly resolve: (result: CallResult) => void;
   /** The worker that it went to. */
@@ -59,14 +75,14 @@ export class WorkerSlot {
     return this.busySinceMs === undefined ? this.#batchLimit : 0;
   }
 
-  call(ids: readonly number[], params: BatchParams | undefined): void {
+  call(ids: readonly number[], extras: BatchExtras | undefined): void {
     this.#sentAtMs = performance.now();
     this.busySinceMs = this.#sentAtMs;
     this.#sentCount = ids.length;
     this.running += ids.length;
     this.awaited += ids.length;
     this.#send(
-      params === undefined ? ["call", this.#worker, ids] : ["call", this.#worker, ids, params],
+      extras === undefined ? ["call", this.#worker, ids] : ["call", this.#worker, ids, extras],
     );
   }
 
@@ -83,6 +99,12 @@ export class WorkerSlot {
   }
 }
 
+/** A function that loaded: its workers, and what its module says of it. */
+export interface LoadedFunction {
+  readonly slots: readonly WorkerSlot[];
+  readonly about: FunctionAbout;
+}
+
 let lastId = 0;
 
 /** A function of modules.ini. It outlives reloads; only what stands behind it changes. */
@@ -93,6 +115,7 @@ export class ServedFunction {
   #state: FunctionState = "loading";
   #fault = "";
   #limits = FIRST_LIMITS;
+  #about: FunctionAbout = {};
   readonly #calls = new Map<number, PendingCall>();
   /** Of {@link #calls}, those that no worker has. */
   #waiting: PendingCall[] = [];
@@ -113,6 +136,11 @@ export class ServedFunction {
 
   get state(): FunctionState {
     return this.#state;
+  }
+
+  /** What the module of the version in use says of it. */
+  get about(): FunctionAbout {
+    return this.#about;
   }
 
   /** Why it, or its latest version, cannot be loaded, as a message; empty when it can. */
@@ -180,16 +208,17 @@ export class ServedFunction {
     this.fail(fault);
     for (const call of this.#calls.values()) {
       call.slot?.abort(call.id);
-      this.#fail(call, fault);
+      this.#fail(call, fault, "maybe");
     }
   }
 
   /** Workers of a new host have loaded it. */
-  serveWith(slots: readonly WorkerSlot[]): void {
-    const { timeoutSeconds, queueLimit } = this.#plan?.config ?? {};
-    if (timeoutSeconds !== undefined && queueLimit !== undefined) {
-      this.#limits = { timeoutMs: timeoutSeconds * 1000, queueLimit };
+  serveWith({ slots, about }: LoadedFunction): void {
+    const config = this.#plan?.config;
+    if (config !== undefined) {
+      this.#limits = { ...config, timeoutMs: config.timeoutSeconds * 1000 };
     }
+    this.#about = about;
     this.#state = "ready";
     this.#fault = "";
     this.isStuck = false;
@@ -199,7 +228,7 @@ export class ServedFunction {
   /** Workers are gone, and their calls with them; calls wait for others if it can be loaded. */
   loseWorkers(slots: readonly WorkerSlot[], why: string): void {
     for (const call of this.#calls.values()) {
-      if (call.slot !== undefined && slots.includes(call.slot)) this.#fail(call, why);
+      if (call.slot !== undefined && slots.includes(call.slot)) this.#fail(call, why, "maybe");
     }
     const [serving] = this.#slots;
     if (serving !== undefined && slots.includes(serving)) this.leaveWorkers();
@@ -220,34 +249,40 @@ export class ServedFunction {
   }
 
   /** Calls it; never rejects. Not a promise when it is answered at once. */
-  call(params: string | undefined): CallResult | Promise<CallResult> {
+  call(request: CallRequest = {}): CallResult | Promise<CallResult> {
     if (this.#state === "broken") {
-      return { ok: false, code: "function_broken", detail: this.#fault };
+      return { ok: false, code: "function_broken", detail: this.#fault, executed: "no" };
     }
-    const { timeoutMs, queueLimit } = this.#limits;
-    if (this.#calls.size >= queueLimit) {
-      return { ok: false, code: "function_busy", detail: `${queueLimit} calls wait or run` };
+    const { timeoutMs, queueLimit, maxParamsBytes } = this.#limits;
+    if (this.#calls.size >= queueLimit) return busy(`${queueLimit} calls wait or run`);
+    const { params } = request;
+    if (params !== undefined && byteLengthExceeds(params, maxParamsBytes)) {
+      return misfit("", `at most ${maxParamsBytes} bytes`);
     }
+    const extras = this.#extrasOf(request);
     return new Promise((resolve) => {
-      const call = { id: ++lastId, params, deadlineMs: performance.now() + timeoutMs, resolve };
+      const call = { id: ++lastId, extras, deadlineMs: performance.now() + timeoutMs, resolve };
       this.#calls.set(call.id, call);
       this.#waiting.push(call);
       this.#dispatch();
     });
   }
 
+  #extrasOf({ params, client }: CallRequest): CallExtras | undefined {
+    const told = this.#limits.tellsCaller ? client : undefined;
+    if (told !== undefined) return [params ?? null, told];
+    return params === undefined ? undefined : [params];
+  }
+
   /** What a worker reports. */
   receive(slot: WorkerSlot, hasReturned: boolean, outcomes: readonly CallOutcome[]): void {
-    for (const [id, kind, text] of outcomes) {
+    for (const outcome of outcomes) {
       slot.running--;
-      const call = this.#calls.get(id);
+      const call = this.#calls.get(outcome[0]);
       if (call?.slot !== slot) continue;
       slot.awaited--;
-      if (kind === "error") this.#fail(call, text);
-      else {
-        this.#calls.delete(id);
-        call.resolve({ ok: true, text, isJson: kind === "json" });
-      }
+      this.#calls.delete(call.id);
+      call.resolve(resultOf(outcome, this.#limits));
     }
     if (hasReturned) {
       slot.returned();
@@ -261,9 +296,14 @@ export class ServedFunction {
     for (const call of this.#calls.values()) {
       if (call.deadlineMs > nowMs) continue;
       this.#calls.delete(call.id);
-      if (call.slot === undefined) isAnyWaiting = true;
-      else call.slot.abort(call.id);
-      call.resolve({ ok: false, code: "function_timed_out" });
+      if (call.slot === undefined) {
+        isAnyWaiting = true;
+        call.resolve(busy("no worker was free for the call's Timeout"));
+        continue;
+      }
+      call.slot.abort(call.id);
+      const data = { timeoutMs: this.#limits.timeoutMs };
+      call.resolve({ ok: false, code: "function_timed_out", executed: "yes", data });
     }
     if (isAnyWaiting) this.#waiting = this.#waiting.filter(({ id }) => this.#calls.has(id));
   }
@@ -274,13 +314,13 @@ export class ServedFunction {
   }
 
   #failWaiting(detail: string): void {
-    for (const call of this.#waiting) this.#fail(call, detail);
+    for (const call of this.#waiting) this.#fail(call, detail, "no");
     this.#waiting = [];
   }
 
-  #fail(call: PendingCall, detail: string): void {
+  #fail(call: PendingCall, detail: string, executed: Executed): void {
     this.#calls.delete(call.id);
-    call.resolve({ ok: false, code: "function_failed", detail });
+    call.resolve({ ok: false, code: "function_failed", detail, executed });
   }
 
   /** Gives waiting calls to the worker that runs the fewest, of those that take any. */
@@ -295,11 +335,45 @@ export class ServedFunction {
       const batch = this.#waiting.splice(0, Math.min(share, best.room));
       for (const call of batch) call.slot = best;
       this.#beforeCalls();
-      const hasParams = batch.some(({ params }) => params !== undefined);
+      const hasExtras = batch.some(({ extras }) => extras !== undefined);
       best.call(
         batch.map(({ id }) => id),
-        hasParams ? batch.map(({ params }) => params ?? null) : undefined,
+        hasExtras ? batch.map(({ extras }) => extras ?? NO_EXTRAS) : undefined,
       );
     }
   }
+}
+
+const NO_EXTRAS: CallExtras = [null];
+
+/** What came of a call that a worker reports. */
+function resultOf([, kind, text, more]: CallOutcome, { maxResultBytes }: CallLimits): CallResult {
+  if (kind === "text" || kind === "json") return { ok: true, text, isJson: kind === "json" };
+  if (kind === "params") return misfit(more ?? "", text);
+  if (kind === "large") {
+    const data = { maxResultBytes };
+    return { ok: false, code: "function_result_too_large", executed: "yes", data };
+  }
+  const failed = { ok: false, code: "function_failed", detail: text, executed: "yes" } as const;
+  if (kind === "error") return failed;
+  return { ...failed, message: text, ...more === undefined ? {} : { messageData: more } };
+}
+
+function busy(detail: string): FailedCall {
+  const data = { retryAfterMs: RETRY_AFTER_MS };
+  return { ok: false, code: "function_busy", detail, executed: "no", data };
+}
+
+/** The params do not fit. Their path is the caller's text, which stays out of the log. */
+function misfit(path: string, expected: string): FailedCall {
+  const data = { path, expected };
+  const detail = `expected ${expected}`;
+  return { ok: false, code: "function_params", detail, executed: "no", data };
+}
+
+/** Whether a text has more bytes of UTF-8; most are told by their length. */
+function byteLengthExceeds(text: string, maxBytes: number): boolean {
+  // A UTF-16 unit is three bytes at most.
+  if (3 * text.length <= maxBytes) return false;
+  return text.length > maxBytes || new TextEncoder().encode(text).length > maxBytes;
 }

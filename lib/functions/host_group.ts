@@ -7,7 +7,7 @@
 import { reasonOf } from "../errors.ts";
 import { logger } from "../log.ts";
 import type { Observer } from "../observer.ts";
-import type { ServedFunction, WorkerSlot } from "./function.ts";
+import type { LoadedFunction, ServedFunction } from "./function.ts";
 import { type HostCommand, type HostEvents, HostProcess } from "./host_process.ts";
 import type { FunctionPlan } from "./plan.ts";
 
@@ -117,8 +117,8 @@ export class HostGroup {
   }
 
   /** Workers have loaded a function. */
-  loaded(served: ServedFunction, slots: readonly WorkerSlot[]): void {
-    if (!this.#isRetired) served.serveWith(slots);
+  loaded(served: ServedFunction, loaded: LoadedFunction): void {
+    if (!this.#isRetired) served.serveWith(loaded);
   }
 
   /** A function cannot be loaded. */

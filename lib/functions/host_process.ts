@@ -7,7 +7,8 @@
 import { reasonOf } from "../errors.ts";
 import { LineLimit } from "../limits/line_limit.ts";
 import { logger } from "../log.ts";
-import { type ServedFunction, WorkerSlot } from "./function.ts";
+import { believeAbout, type FunctionAbout } from "./about.ts";
+import { type LoadedFunction, type ServedFunction, WorkerSlot } from "./function.ts";
 import { type FromHost, type HostedFunction, LineReader, type ToHost } from "./messages.ts";
 
 /** How a host is started. */
@@ -25,7 +26,7 @@ export interface HostCommand {
 /** What happens in hosts; the supervisor listens. */
 export interface HostEvents {
   /** Every worker of a function has loaded it. */
-  loaded(host: HostProcess, served: ServedFunction, slots: readonly WorkerSlot[]): void;
+  loaded(host: HostProcess, served: ServedFunction, loaded: LoadedFunction): void;
   failed(host: HostProcess, served: ServedFunction, why: string): void;
   /** Once, when each function has loaded or failed; `isTainted` when a module still loads. */
   settled(host: HostProcess, isTainted: boolean): void;
@@ -208,7 +209,7 @@ export class HostProcess {
     if (worker === undefined) return;
     const { served, slot } = worker;
     if (message[0] === "results") served.receive(slot, message[2], message[3]);
-    else if (message[0] === "loaded") this.#noteLoaded(served);
+    else if (message[0] === "loaded") this.#noteLoaded(served, believeAbout(message[2]));
     else if (message[0] === "failed") this.#noteFailed(served, message[2]);
     else {
       const own = logger(`functions.${served.functionName}`);
@@ -221,13 +222,13 @@ export class HostProcess {
     return this.#workers.filter((each) => each.served === served).map(({ slot }) => slot);
   }
 
-  #noteLoaded(served: ServedFunction): void {
+  #noteLoaded(served: ServedFunction, about: FunctionAbout): void {
     const missing = this.#loading.get(served);
     if (missing === undefined) return;
     this.#loading.set(served, missing - 1);
     if (missing > 1) return;
     this.#loading.delete(served);
-    this.#events.loaded(this, served, this.#slotsOf(served));
+    this.#events.loaded(this, served, { slots: this.#slotsOf(served), about });
     this.#checkSettled(false);
   }
 

@@ -5,6 +5,7 @@
  * function could write to the same file descriptor: what does not carry it is output, no message.
  */
 import type { GrantName } from "../config/permissions.ts";
+import type { FunctionAbout } from "./about.ts";
 
 /** What a function was granted: lists, or `true` for everything of a kind. */
 export type WorkerPermissions = Readonly<Record<GrantName, readonly string[] | true>>;
@@ -26,23 +27,37 @@ export interface HostSetup {
   readonly maxGrowthBytes: number;
 }
 
-/** JSON text for each call of a batch; `null` for one without. */
-export type BatchParams = readonly (string | null)[];
+/** What comes with a call: JSON text of its params, and the caller's name; neither in most. */
+export type CallExtras = readonly [params: string | null, client?: string];
+
+/** Of each call of a batch. */
+export type BatchExtras = readonly CallExtras[];
 
 /** Later messages to a host: start calls in a worker, or tell it that nobody waits any more. */
 export type ToHost =
-  | readonly ["call", worker: number, ids: readonly number[], params?: BatchParams]
+  | readonly ["call", worker: number, ids: readonly number[], extras?: BatchExtras]
   | readonly ["abort", worker: number, ids: readonly number[]];
 
-/** How a call ended: its result as text or as JSON text, or the description of what was thrown. */
-export type CallOutcome = readonly [id: number, kind: "text" | "json" | "error", text: string];
+/**
+ * How a call ended:
+ *
+ * - `text`, `json`: its result, as text or as JSON text
+ * - `error`: the description of what was thrown, for the log
+ * - `public`: what was thrown for the caller, and JSON text that comes with it
+ * - `params`: what the params were expected to be, and where in them; the function did not run
+ * - `large`: the result is larger than MaxResult
+ */
+export type OutcomeKind = "text" | "json" | "error" | "public" | "params" | "large";
+
+/** How a call ended; `more` as its kind says. */
+export type CallOutcome = readonly [id: number, kind: OutcomeKind, text: string, more?: string];
 
 /** Level of a line that a function writes. */
 export type OutputLevel = "debug" | "info" | "warn" | "error";
 
 /** Messages of a host. */
 export type FromHost =
-  | readonly ["loaded", worker: number]
+  | readonly ["loaded", worker: number, about: FunctionAbout]
   | readonly ["failed", worker: number, why: string]
   /** `hasReturned`: the worker took the last batch of calls, its event loop is free. */
   | readonly ["results", worker: number, hasReturned: boolean, outcomes: readonly CallOutcome[]]
@@ -54,13 +69,13 @@ export type FromHost =
 /** What a worker gets: first what it is, then calls. */
 export type ToWorker =
   | { readonly load: Pick<HostedFunction, "functionName" | "moduleUrl" | "maxResultBytes"> }
-  | { readonly call: readonly number[]; readonly params?: BatchParams }
+  | { readonly call: readonly number[]; readonly extras?: BatchExtras }
   | { readonly abort: readonly number[] };
 
 /** What a worker says; not to be trusted beyond its own function. */
 export type FromWorker =
   | { readonly started: true }
-  | { readonly loaded: true }
+  | { readonly loaded: FunctionAbout }
   | { readonly failed: string }
   | { readonly outcomes: readonly CallOutcome[]; readonly hasReturned: boolean }
   | { readonly output: string; readonly level: OutputLevel }

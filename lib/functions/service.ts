@@ -9,6 +9,7 @@ import type { Settings } from "../config/settings.ts";
 import { ConfigError } from "../errors.ts";
 import { logger } from "../log.ts";
 import { lookAt, lookBelow, Watch } from "../watch.ts";
+import type { FunctionAbout } from "./about.ts";
 import { hostCommand, stageEnv } from "./command.ts";
 import { planFunctions, type PlanSources } from "./plan.ts";
 import { hasChanged } from "./reach.ts";
@@ -215,6 +216,11 @@ export interface FunctionReport {
   readonly module?: string;
   readonly permissions: Readonly<Record<GrantName, readonly string[]>>;
   readonly limits?: Readonly<Record<string, number | string>>;
+  readonly title?: string;
+  readonly description?: string;
+  /** JSON Schema of its arguments. */
+  readonly params?: unknown;
+  readonly annotations?: FunctionAbout["annotations"];
 }
 
 /**
@@ -235,7 +241,8 @@ export async function describeFunctions(
   }
 }
 
-function describe({ functionName, state, fault, plan }: ServedFunction): FunctionReport {
+function describe({ functionName, state, fault, plan, about }: ServedFunction): FunctionReport {
+  const { params, ...texts } = about;
   const granted = (name: GrantName): readonly string[] => {
     const values = plan?.permissions[name] ?? [];
     return values === true ? ["*"] : values;
@@ -258,8 +265,11 @@ function describe({ functionName, state, fault, plan }: ServedFunction): Functio
         instances: config.instances,
         queue: config.queueLimit,
         maxResultBytes: config.maxResultBytes,
+        maxParamsBytes: config.maxParamsBytes,
         process: config.hasOwnProcess ? "own" : "shared",
       },
     }),
+    ...texts,
+    ...(params === undefined ? {} : { params: JSON.parse(params) }),
   };
 }

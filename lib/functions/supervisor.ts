@@ -5,11 +5,17 @@
  */
 import { hasGrants } from "../config/modules.ts";
 import { logger } from "../log.ts";
-import { ServedFunction, type WorkerSlot } from "./function.ts";
+import { type LoadedFunction, ServedFunction } from "./function.ts";
 import { type GroupOptions, HostGroup } from "./host_group.ts";
 import type { HostEvents, HostProcess } from "./host_process.ts";
 import type { FunctionPlan, FunctionPlans } from "./plan.ts";
-import type { CallResult, FunctionCaller } from "./types.ts";
+import type {
+  CallRequest,
+  CallResult,
+  DescribedFunction,
+  FunctionCaller,
+  FunctionDirectory,
+} from "./types.ts";
 
 /** How functions are run. */
 export interface SupervisorOptions extends GroupOptions {
@@ -29,7 +35,7 @@ const CHECK_INTERVAL_MS = 50;
 const log = logger("functions");
 
 /** The functions that clients can call. */
-export class Supervisor implements FunctionCaller, HostEvents {
+export class Supervisor implements FunctionCaller, FunctionDirectory, HostEvents {
   readonly #options: SupervisorOptions;
   readonly #served = new Map<string, ServedFunction>();
   /** Not in modules.ini any more, with calls that have not ended. */
@@ -49,11 +55,16 @@ export class Supervisor implements FunctionCaller, HostEvents {
   }
 
   /** Calls a function; see {@link FunctionCaller.call}. */
-  call(functionName: string, params?: string): CallResult | Promise<CallResult> {
+  call(functionName: string, request?: CallRequest): CallResult | Promise<CallResult> {
     const served = this.#served.get(functionName);
-    if (served === undefined) return { ok: false, code: "unknown_function" };
+    if (served === undefined) return { ok: false, code: "unknown_function", executed: "no" };
     this.#startChecking();
-    return served.call(params);
+    return served.call(request);
+  }
+
+  /** The functions that can be called; see {@link FunctionDirectory.describe}. */
+  describe(): readonly DescribedFunction[] {
+    return this.functions.filter(({ state }) => state !== "broken");
   }
 
   /**
@@ -116,8 +127,8 @@ export class Supervisor implements FunctionCaller, HostEvents {
     for (const group of this.#groups) group.kill();
   }
 
-  loaded(host: HostProcess, served: ServedFunction, slots: readonly WorkerSlot[]): void {
-    this.#groupOf(host)?.loaded(served, slots);
+  loaded(host: HostProcess, served: ServedFunction, loaded: LoadedFunction): void {
+    this.#groupOf(host)?.loaded(served, loaded);
     this.#changed();
   }
 

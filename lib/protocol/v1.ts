@@ -114,7 +114,10 @@ export class V1 implements Protocol<string, SealedRequest, Sender<Values>, Nonce
   seal({ content }: Authentic<Sender<Values>>, [result]: readonly CallResult[]): Sealed | Refusal {
     if (result === undefined) return { ok: false, code: "internal_error" };
     // v1 has no words for errors: the sender gets the one refusal.
-    if (!result.ok) return result;
+    if (!result.ok) {
+      const { code, detail } = result;
+      return detail === undefined ? { ok: false, code } : { ok: false, code, detail };
+    }
     const { box, nonceMark } = this.#parts;
     const sealed = box.seal(content.key, nonceMark.make(), encodeResult(result.text));
     return { ok: true, body: encodeResponse(sealed) };

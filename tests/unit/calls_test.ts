@@ -65,12 +65,15 @@ async function take(way: Way): Promise<{
         },
       ),
     accepted: () => step("accepted", undefined),
-    seal: (_, [result]) =>
-      step("seal", result?.ok ? { ok: true, body: result.text } : result ?? fail()),
+    seal(_, [result = fail()]): Sealed | Refusal {
+      if (result.ok) return step("seal", { ok: true, body: result.text });
+      const { code, detail } = result;
+      return step("seal", { ok: false, code, ...detail === undefined ? {} : { detail } });
+    },
   };
   const calls = new Calls({
     functions: {
-      call: (name, params) => soon(step(`run ${name} ${params}`, way.call ?? OK)),
+      call: (name, { params }) => soon(step(`run ${name} ${params}`, way.call ?? OK)),
     },
     observer: {
       ...SILENT,
@@ -137,7 +140,9 @@ Deno.test("Calls.answer() claims a request that it refuses and would accept late
 });
 
 Deno.test("Calls.answer() names a function only where it is registered", async () => {
-  const failed = await take({ call: { ok: false, code: "function_failed", detail: "x" } });
+  const failed = await take({
+    call: { ok: false, code: "function_failed", detail: "x", executed: "yes" },
+  });
   assert.deepEqual(failed.answer, {
     ok: false,
     code: "function_failed",
@@ -146,7 +151,7 @@ Deno.test("Calls.answer() names a function only where it is registered", async (
     functionName: "f",
   });
   assert.equal(failed.called[0]?.refusal, "function_failed");
-  const unknown = await take({ call: { ok: false, code: "unknown_function" } });
+  const unknown = await take({ call: { ok: false, code: "unknown_function", executed: "no" } });
   assert.deepEqual(unknown.answer, { ok: false, code: "unknown_function", client: CLIENT });
   assert.deepEqual(unknown.called, [], "an unknown name is the sender's text");
 });
@@ -164,7 +169,7 @@ Deno.test("Calls.answer() gives the reference of a request to its refusals and i
     { verify: { ok: false, code: "expired" } },
     { claim: "replayed" },
     { isRemovedMeanwhile: true },
-    { call: { ok: false, code: "function_failed" } },
+    { call: { ok: false, code: "function_failed", executed: "yes" } },
   ];
   for (const way of ways) {
     const { answer } = await take({ ...way, reference });

@@ -5,14 +5,16 @@
  * is, with the server. When the workers have started it gives up every permission.
  */
 import { PERMISSIONS } from "../../config/permissions.ts";
+import { believeAbout } from "../about.ts";
 import {
-  type BatchParams,
+  type BatchExtras,
   type CallOutcome,
   type FromHost,
   type FromWorker,
   type HostedFunction,
   type HostSetup,
   LineReader,
+  type OutcomeKind,
   type OutputLevel,
   type ToHost,
   type ToWorker,
@@ -65,10 +67,10 @@ class HostWorker {
     this.#post({ load: { functionName, moduleUrl, maxResultBytes } });
   }
 
-  call(ids: readonly number[], params: BatchParams | undefined): void {
+  call(ids: readonly number[], extras: BatchExtras | undefined): void {
     for (const id of ids) this.#open.add(id);
     this.#isAwaited = true;
-    this.#post(params === undefined ? { call: ids } : { call: ids, params });
+    this.#post(extras === undefined ? { call: ids } : { call: ids, extras });
   }
 
   abort(ids: readonly number[]): void {
@@ -82,7 +84,7 @@ class HostWorker {
   #receive(data: FromWorker): void {
     const index = this.#index;
     if ("outcomes" in data) this.#receiveOutcomes(data.outcomes, data.hasReturned);
-    else if ("loaded" in data) this.#tell(["loaded", index]);
+    else if ("loaded" in data) this.#tell(["loaded", index, believeAbout(data.loaded)]);
     else if ("failed" in data) this.#tell(["failed", index, String(data.failed).slice(0, 2000)]);
     else if (!this.#mayWrite()) return;
     else if ("leftOut" in data) this.#tell(["left out", index, Number(data.leftOut)]);
@@ -93,9 +95,8 @@ class HostWorker {
 
   /** Only outcomes of calls that are this worker's to answer, each once. */
   #receiveOutcomes(outcomes: readonly CallOutcome[], hasReturned: boolean): void {
-    const believed = outcomes.filter(([id]) => this.#open.delete(id)).map((outcome) =>
-      outcome[2].length <= this.#maxResultBytes ? outcome : tooLong(outcome[0])
-    );
+    const believed = outcomes.filter(([id]) => this.#open.delete(id))
+      .map((outcome) => believe(outcome, this.#maxResultBytes));
     const isFree = hasReturned === true && this.#isAwaited;
     if (isFree) this.#isAwaited = false;
     if (isFree || believed.length > 0) this.#tell(["results", this.#index, isFree, believed]);
@@ -109,8 +110,21 @@ class HostWorker {
   }
 }
 
-function tooLong(id: number): CallOutcome {
-  return [id, "error", "RangeError: the result is longer than MaxResult"];
+const OUTCOME_KINDS: readonly string[] = [
+  "text",
+  "json",
+  "error",
+  "public",
+  "params",
+  "large",
+] satisfies OutcomeKind[];
+
+/** An outcome with members of their types, none longer than a result may be. */
+function believe([id, kind, text, more]: CallOutcome, maxResultBytes: number): CallOutcome {
+  if (!OUTCOME_KINDS.includes(kind)) return [id, "error", "the outcome is malformed"];
+  const believed = String(text), rest = String(more ?? "");
+  if (Math.max(believed.length, rest.length) > maxResultBytes) return [id, "large", ""];
+  return more === undefined ? [id, kind, believed] : [id, kind, believed, rest];
 }
 
 function startWorker({ functionName, permissions }: HostedFunction): Worker {
@@ -182,7 +196,7 @@ function watchMemory(maxGrowthBytes: number, tell: (message: FromHost) => void):
   }, MEMORY_INTERVAL_MS);
 }
 
-function handle([kind, index, ids, params]: ToHost, workers: readonly HostWorker[]): void {
-  if (kind === "call") workers[index]?.call(ids, params);
+function handle([kind, index, ids, extras]: ToHost, workers: readonly HostWorker[]): void {
+  if (kind === "call") workers[index]?.call(ids, extras);
   else workers[index]?.abort(ids);
 }

@@ -3,9 +3,11 @@
  * One function, in a worker of its own: loads the module, runs calls, gives results as text. What runs
  * here is as trustworthy as the module: nothing that matters to others rests on this file.
  */
+import { aboutOf } from "../about.ts";
 import { describeError } from "../describe_error.ts";
 import type {
-  BatchParams,
+  BatchExtras,
+  CallExtras,
   CallOutcome,
   FromWorker,
   HostedFunction,
@@ -14,6 +16,9 @@ import type {
 } from "../messages.ts";
 import type { EntryCall, FunctionCall, FunctionLog } from "../types.ts";
 import { captureOutput, forbidExit, WorkerOutput } from "./output.ts";
+import { ParamsCheck, schemaFault } from "./params.ts";
+import { PublicError, publicPartOf } from "./public_error.ts";
+import { toJson } from "./result.ts";
 
 const ENTRY_NAMES = ["entry_call", "entryCall", "default"] as const;
 
@@ -45,15 +50,18 @@ const log: FunctionLog = Object.freeze({
 class Call implements FunctionCall {
   readonly functionName: string;
   readonly params: unknown;
+  readonly client: string | undefined;
   readonly log = log;
   #controller: AbortController | undefined;
   #isOver = false;
 
-  constructor(functionName: string, params: unknown) {
+  constructor(functionName: string, params: unknown, client: string | undefined) {
     this.functionName = functionName;
     this.params = params;
+    this.client = client;
   }
 
+  /** What `params` was called before; modules of that time go on working. */
   get args(): unknown {
     return this.params;
   }
@@ -79,20 +87,26 @@ class Runner {
   readonly #functionName: string;
   readonly #maxResultBytes: number;
   readonly #entry: EntryCall;
+  readonly #paramsCheck: ParamsCheck | undefined;
   /** Calls whose result is not there yet. */
   readonly #running = new Map<number, Call>();
   #late: CallOutcome[] = [];
 
-  constructor(entry: EntryCall, { functionName, maxResultBytes }: FunctionLoad) {
+  constructor(
+    entry: EntryCall,
+    paramsCheck: ParamsCheck | undefined,
+    { functionName, maxResultBytes }: FunctionLoad,
+  ) {
     this.#entry = entry;
+    this.#paramsCheck = paramsCheck;
     this.#functionName = functionName;
     this.#maxResultBytes = maxResultBytes;
   }
 
-  run(ids: readonly number[], params: BatchParams | undefined): void {
+  run(ids: readonly number[], extras: BatchExtras | undefined): void {
     const outcomes: CallOutcome[] = [];
     ids.forEach((id, i) => {
-      const outcome = this.#start(id, params?.[i] ?? undefined);
+      const outcome = this.#start(id, extras?.[i]);
       if (outcome !== undefined) outcomes.push(outcome);
     });
     post({ outcomes, hasReturned: true });
@@ -103,23 +117,23 @@ class Runner {
   }
 
   /** The outcome of a function that is not async. */
-  #start(id: number, params: string | undefined): CallOutcome | undefined {
+  #start(id: number, [text, client]: CallExtras = [null]): CallOutcome | undefined {
     try {
-      const call = new Call(
-        this.#functionName,
-        params === undefined ? undefined : JSON.parse(params),
-      );
+      const params = text === null ? undefined : JSON.parse(text);
+      const misfit = this.#paramsCheck?.check(params ?? {});
+      if (misfit !== undefined) return [id, "params", misfit.expected, misfit.path];
+      const call = new Call(this.#functionName, params, client);
       const entry = this.#entry;
       const started = entry(call);
       if (!isThenable(started)) return this.#outcome(id, started);
       this.#running.set(id, call);
       Promise.resolve(started).then((result) => this.#outcome(id, result)).then(
         (outcome) => this.#finish(outcome),
-        (error) => this.#finish([id, "error", describeError(error)]),
+        (error) => this.#finish(failure(id, error)),
       );
       return undefined;
     } catch (error) {
-      return [id, "error", describeError(error)];
+      return failure(id, error);
     }
   }
 
@@ -135,13 +149,23 @@ class Runner {
 
   #outcome(id: number, result: unknown): CallOutcome {
     const isText = typeof result === "string";
-    const text = isText ? result : JSON.stringify(result) ?? "null";
+    const text = isText ? result : toJson(result);
     const limit = this.#maxResultBytes;
     // A UTF-16 unit is three bytes at most.
-    if (3 * text.length > limit && encoder.encode(text).length > limit) {
-      throw new RangeError(`the result is longer than MaxResult (${limit} bytes)`);
-    }
-    return [id, isText ? "text" : "json", text];
+    const isLarge = 3 * text.length > limit && encoder.encode(text).length > limit;
+    return isLarge ? [id, "large", ""] : [id, isText ? "text" : "json", text];
+  }
+}
+
+/** The outcome of a function that threw. */
+function failure(id: number, error: unknown): CallOutcome {
+  const forCaller = publicPartOf(error);
+  if (forCaller === undefined) return [id, "error", describeError(error)];
+  const { message, data } = forCaller;
+  try {
+    return data === undefined ? [id, "public", message] : [id, "public", message, toJson(data)];
+  } catch (cause) {
+    return [id, "error", `${describeError(error)}; its data: ${describeError(cause)}`];
   }
 }
 
@@ -172,13 +196,20 @@ async function load(what: FunctionLoad): Promise<void> {
     post({ failed: "exports no function entry_call" });
     return;
   }
-  runner = new Runner(entry, what);
-  post({ loaded: true });
+  const { about, fault: aboutFault } = aboutOf(module);
+  const schema = about.params === undefined ? undefined : JSON.parse(about.params);
+  const fault = aboutFault ?? (schema === undefined ? undefined : schemaFault(schema));
+  if (fault !== undefined) {
+    post({ failed: `exports params that are not a JSON Schema for an object: ${fault}` });
+    return;
+  }
+  runner = new Runner(entry, schema === undefined ? undefined : new ParamsCheck(schema), what);
+  post({ loaded: about });
 }
 
 let runner: Runner | undefined;
 scope.addEventListener("message", ({ data }): void => {
-  if ("call" in data) runner?.run(data.call, data.params);
+  if ("call" in data) runner?.run(data.call, data.extras);
   else if ("abort" in data) runner?.abort(data.abort);
   else load(data.load);
 });
@@ -194,4 +225,5 @@ scope.addEventListener("unhandledrejection", (event): void => {
 });
 captureOutput(output);
 forbidExit();
+globalThis.PublicError = PublicError;
 post({ started: true });
