@@ -159,6 +159,7 @@ Deno.test("msp functions lists what the server would serve, and exits with 1 whe
     instances: 2,
     queue: 256,
     maxResultBytes: 1_048_576,
+    maxParamsBytes: 1_048_576,
     process: "own",
   });
   await folder.write("modules/fine.js", "export const entry_call = (;");

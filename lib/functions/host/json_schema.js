@@ -59,7 +59,7 @@ var uriPercentEncoding = /^%[0-9A-Fa-f]{2}$/;
 var uriUnreservedCharacter = /^[A-Za-z0-9._~-]$/;
 function normalizeURIFragment(fragment) {
   let normalized = "";
-  for (let index = 0; index < fragment.length;) {
+  for (let index = 0; index < fragment.length; ) {
     const character = fragment[index];
     const encoded = fragment.slice(index, index + 3);
     if (character === "%" && uriPercentEncoding.test(encoded)) {
@@ -84,14 +84,14 @@ var schemaArrayKeyword = {
   items: true,
   allOf: true,
   anyOf: true,
-  oneOf: true,
+  oneOf: true
 };
 var schemaMapKeyword = {
   $defs: true,
   definitions: true,
   properties: true,
   patternProperties: true,
-  dependentSchemas: true,
+  dependentSchemas: true
 };
 var ignoredKeyword = {
   id: true,
@@ -120,17 +120,10 @@ var ignoredKeyword = {
   minItems: true,
   uniqueItems: true,
   maxProperties: true,
-  minProperties: true,
+  minProperties: true
 };
-var initialBaseURI = typeof self !== "undefined" && self.location && self.location.origin !== "null"
-  ? new URL(self.location.origin + self.location.pathname + location.search)
-  : new URL("https://github.com/cfworker");
-function dereference(
-  schema,
-  lookup = /* @__PURE__ */ Object.create(null),
-  baseURI = initialBaseURI,
-  basePointer = "",
-) {
+var initialBaseURI = typeof self !== "undefined" && self.location && self.location.origin !== "null" ? new URL(self.location.origin + self.location.pathname + location.search) : new URL("https://github.com/cfworker");
+function dereference(schema, lookup = /* @__PURE__ */ Object.create(null), baseURI = initialBaseURI, basePointer = "") {
   if (schema && typeof schema === "object" && !Array.isArray(schema)) {
     const id = schema.$id || schema["id"];
     if (id) {
@@ -160,21 +153,21 @@ function dereference(
   if (schema.__absolute_uri__ === void 0) {
     Object.defineProperty(schema, "__absolute_uri__", {
       enumerable: false,
-      value: schemaURI,
+      value: schemaURI
     });
   }
   if (schema.$ref && schema.__absolute_ref__ === void 0) {
     const url = resolveURI(schema.$ref, baseURI);
     Object.defineProperty(schema, "__absolute_ref__", {
       enumerable: false,
-      value: url.href,
+      value: url.href
     });
   }
   if (schema.$recursiveRef && schema.__absolute_recursive_ref__ === void 0) {
     const url = resolveURI(schema.$recursiveRef, baseURI);
     Object.defineProperty(schema, "__absolute_recursive_ref__", {
       enumerable: false,
-      value: url.href,
+      value: url.href
     });
   }
   if (schema.$anchor) {
@@ -220,23 +213,18 @@ var DAYS = [
   30,
   31,
   30,
-  31,
+  31
 ];
 var TIME = /^(\d\d):(\d\d):(\d\d)(\.\d+)?(z|([+-])(\d\d):(\d\d))?$/i;
-var HOSTNAME =
-  /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[-0-9a-z]{0,61}[0-9a-z])?)*$/i;
-var URIREF =
-  /^(?:[a-z][a-z0-9+\-.]*:)?(?:\/?\/(?:(?:[a-z0-9\-._~!$&'()*+,;=:]|%[0-9a-f]{2})*@)?(?:\[(?:(?:(?:(?:[0-9a-f]{1,4}:){6}|::(?:[0-9a-f]{1,4}:){5}|(?:[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){4}|(?:(?:[0-9a-f]{1,4}:){0,1}[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){3}|(?:(?:[0-9a-f]{1,4}:){0,2}[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){2}|(?:(?:[0-9a-f]{1,4}:){0,3}[0-9a-f]{1,4})?::[0-9a-f]{1,4}:|(?:(?:[0-9a-f]{1,4}:){0,4}[0-9a-f]{1,4})?::)(?:[0-9a-f]{1,4}:[0-9a-f]{1,4}|(?:(?:25[0-5]|2[0-4]\d|[01]?\d\d?)\.){3}(?:25[0-5]|2[0-4]\d|[01]?\d\d?))|(?:(?:[0-9a-f]{1,4}:){0,5}[0-9a-f]{1,4})?::[0-9a-f]{1,4}|(?:(?:[0-9a-f]{1,4}:){0,6}[0-9a-f]{1,4})?::)|[Vv][0-9a-f]+\.[a-z0-9\-._~!$&'()*+,;=:]+)\]|(?:(?:25[0-5]|2[0-4]\d|[01]?\d\d?)\.){3}(?:25[0-5]|2[0-4]\d|[01]?\d\d?)|(?:[a-z0-9\-._~!$&'"()*+,;=]|%[0-9a-f]{2})*)(?::\d*)?(?:\/(?:[a-z0-9\-._~!$&'"()*+,;=:@]|%[0-9a-f]{2})*)*|\/(?:(?:[a-z0-9\-._~!$&'"()*+,;=:@]|%[0-9a-f]{2})+(?:\/(?:[a-z0-9\-._~!$&'"()*+,;=:@]|%[0-9a-f]{2})*)*)?|(?:[a-z0-9\-._~!$&'"()*+,;=:@]|%[0-9a-f]{2})+(?:\/(?:[a-z0-9\-._~!$&'"()*+,;=:@]|%[0-9a-f]{2})*)*)?(?:\?(?:[a-z0-9\-._~!$&'"()*+,;=:@/?]|%[0-9a-f]{2})*)?(?:#(?:[a-z0-9\-._~!$&'"()*+,;=:@/?]|%[0-9a-f]{2})*)?$/i;
-var URITEMPLATE =
-  /^(?:(?:[^\x00-\x20\x7f"<>%\\^`{|}]|%[0-9a-f]{2})|\{[+#./;?&=,!@|]?(?:[a-z0-9_]|%[0-9a-f]{2})+(?:\.(?:[a-z0-9_]|%[0-9a-f]{2})+)*(?::[1-9][0-9]{0,3}|\*)?(?:,(?:[a-z0-9_]|%[0-9a-f]{2})+(?:\.(?:[a-z0-9_]|%[0-9a-f]{2})+)*(?::[1-9][0-9]{0,3}|\*)?)*\})*$/i;
-var URL_ =
-  /^(?:(?:https?|ftp):\/\/)(?:\S+(?::\S*)?@)?(?:(?!10(?:\.\d{1,3}){3})(?!127(?:\.\d{1,3}){3})(?!169\.254(?:\.\d{1,3}){2})(?!192\.168(?:\.\d{1,3}){2})(?!172\.(?:1[6-9]|2\d|3[0-1])(?:\.\d{1,3}){2})(?:[1-9]\d?|1\d\d|2[01]\d|22[0-3])(?:\.(?:1?\d{1,2}|2[0-4]\d|25[0-5])){2}(?:\.(?:[1-9]\d?|1\d\d|2[0-4]\d|25[0-4]))|(?:(?:[a-z\u{00a1}-\u{ffff}0-9]+-?)*[a-z\u{00a1}-\u{ffff}0-9]+)(?:\.(?:[a-z\u{00a1}-\u{ffff}0-9]+-?)*[a-z\u{00a1}-\u{ffff}0-9]+)*(?:\.(?:[a-z\u{00a1}-\u{ffff}]{2,})))(?::\d{2,5})?(?:\/[^\s]*)?$/iu;
+var HOSTNAME = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[-0-9a-z]{0,61}[0-9a-z])?)*$/i;
+var URIREF = /^(?:[a-z][a-z0-9+\-.]*:)?(?:\/?\/(?:(?:[a-z0-9\-._~!$&'()*+,;=:]|%[0-9a-f]{2})*@)?(?:\[(?:(?:(?:(?:[0-9a-f]{1,4}:){6}|::(?:[0-9a-f]{1,4}:){5}|(?:[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){4}|(?:(?:[0-9a-f]{1,4}:){0,1}[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){3}|(?:(?:[0-9a-f]{1,4}:){0,2}[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){2}|(?:(?:[0-9a-f]{1,4}:){0,3}[0-9a-f]{1,4})?::[0-9a-f]{1,4}:|(?:(?:[0-9a-f]{1,4}:){0,4}[0-9a-f]{1,4})?::)(?:[0-9a-f]{1,4}:[0-9a-f]{1,4}|(?:(?:25[0-5]|2[0-4]\d|[01]?\d\d?)\.){3}(?:25[0-5]|2[0-4]\d|[01]?\d\d?))|(?:(?:[0-9a-f]{1,4}:){0,5}[0-9a-f]{1,4})?::[0-9a-f]{1,4}|(?:(?:[0-9a-f]{1,4}:){0,6}[0-9a-f]{1,4})?::)|[Vv][0-9a-f]+\.[a-z0-9\-._~!$&'()*+,;=:]+)\]|(?:(?:25[0-5]|2[0-4]\d|[01]?\d\d?)\.){3}(?:25[0-5]|2[0-4]\d|[01]?\d\d?)|(?:[a-z0-9\-._~!$&'"()*+,;=]|%[0-9a-f]{2})*)(?::\d*)?(?:\/(?:[a-z0-9\-._~!$&'"()*+,;=:@]|%[0-9a-f]{2})*)*|\/(?:(?:[a-z0-9\-._~!$&'"()*+,;=:@]|%[0-9a-f]{2})+(?:\/(?:[a-z0-9\-._~!$&'"()*+,;=:@]|%[0-9a-f]{2})*)*)?|(?:[a-z0-9\-._~!$&'"()*+,;=:@]|%[0-9a-f]{2})+(?:\/(?:[a-z0-9\-._~!$&'"()*+,;=:@]|%[0-9a-f]{2})*)*)?(?:\?(?:[a-z0-9\-._~!$&'"()*+,;=:@/?]|%[0-9a-f]{2})*)?(?:#(?:[a-z0-9\-._~!$&'"()*+,;=:@/?]|%[0-9a-f]{2})*)?$/i;
+var URITEMPLATE = /^(?:(?:[^\x00-\x20\x7f"<>%\\^`{|}]|%[0-9a-f]{2})|\{[+#./;?&=,!@|]?(?:[a-z0-9_]|%[0-9a-f]{2})+(?:\.(?:[a-z0-9_]|%[0-9a-f]{2})+)*(?::[1-9][0-9]{0,3}|\*)?(?:,(?:[a-z0-9_]|%[0-9a-f]{2})+(?:\.(?:[a-z0-9_]|%[0-9a-f]{2})+)*(?::[1-9][0-9]{0,3}|\*)?)*\})*$/i;
+var URL_ = /^(?:(?:https?|ftp):\/\/)(?:\S+(?::\S*)?@)?(?:(?!10(?:\.\d{1,3}){3})(?!127(?:\.\d{1,3}){3})(?!169\.254(?:\.\d{1,3}){2})(?!192\.168(?:\.\d{1,3}){2})(?!172\.(?:1[6-9]|2\d|3[0-1])(?:\.\d{1,3}){2})(?:[1-9]\d?|1\d\d|2[01]\d|22[0-3])(?:\.(?:1?\d{1,2}|2[0-4]\d|25[0-5])){2}(?:\.(?:[1-9]\d?|1\d\d|2[0-4]\d|25[0-4]))|(?:(?:[a-z\u{00a1}-\u{ffff}0-9]+-?)*[a-z\u{00a1}-\u{ffff}0-9]+)(?:\.(?:[a-z\u{00a1}-\u{ffff}0-9]+-?)*[a-z\u{00a1}-\u{ffff}0-9]+)*(?:\.(?:[a-z\u{00a1}-\u{ffff}]{2,})))(?::\d{2,5})?(?:\/[^\s]*)?$/iu;
 var UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 var JSON_POINTER = /^(?:\/(?:[^~/]|~0|~1)*)*$/;
 var JSON_POINTER_URI_FRAGMENT = /^#(?:\/(?:[a-z0-9_\-.!$&'()*+,;:=@]|%[0-9a-f]{2}|~0|~1)*)*$/i;
 var RELATIVE_JSON_POINTER = /^(?:0|[1-9][0-9]*)(?:#|(?:\/(?:[^~/]|~0|~1)*)*)$/;
-var EMAIL_ADDRESS =
-  /^("(?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*"|[a-z0-9.!#$%&'*+/=?^_`{|}~-]+)@(.+)$/i;
+var EMAIL_ADDRESS = /^("(?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*"|[a-z0-9.!#$%&'*+/=?^_`{|}~-]+)@(.+)$/i;
 var EMAIL = (input) => {
   const matches = input.match(EMAIL_ADDRESS);
   if (!matches) return false;
@@ -254,11 +242,8 @@ var EMAIL = (input) => {
   return HOSTNAME.test(host);
 };
 var IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|[01]?\d\d?)\.){3}(?:25[0-5]|2[0-4]\d|[01]?\d\d?)$/;
-var IPV6 =
-  /^((([0-9a-f]{1,4}:){7}([0-9a-f]{1,4}|:))|(([0-9a-f]{1,4}:){6}(:[0-9a-f]{1,4}|((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3})|:))|(([0-9a-f]{1,4}:){5}(((:[0-9a-f]{1,4}){1,2})|:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3})|:))|(([0-9a-f]{1,4}:){4}(((:[0-9a-f]{1,4}){1,3})|((:[0-9a-f]{1,4})?:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}))|:))|(([0-9a-f]{1,4}:){3}(((:[0-9a-f]{1,4}){1,4})|((:[0-9a-f]{1,4}){0,2}:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}))|:))|(([0-9a-f]{1,4}:){2}(((:[0-9a-f]{1,4}){1,5})|((:[0-9a-f]{1,4}){0,3}:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}))|:))|(([0-9a-f]{1,4}:){1}(((:[0-9a-f]{1,4}){1,6})|((:[0-9a-f]{1,4}){0,4}:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}))|:))|(:(((:[0-9a-f]{1,4}){1,7})|((:[0-9a-f]{1,4}){0,5}:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}))|:)))$/i;
-var DURATION = (input) =>
-  /^P(?:\d+W|(?:(?:\d+Y(?:\d+M(?:\d+D)?)?|\d+M(?:\d+D)?|\d+D)(?:T(?:\d+H(?:\d+M(?:\d+S)?)?|\d+M(?:\d+S)?|\d+S))?|T(?:\d+H(?:\d+M(?:\d+S)?)?|\d+M(?:\d+S)?|\d+S)))$/
-    .test(input);
+var IPV6 = /^((([0-9a-f]{1,4}:){7}([0-9a-f]{1,4}|:))|(([0-9a-f]{1,4}:){6}(:[0-9a-f]{1,4}|((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3})|:))|(([0-9a-f]{1,4}:){5}(((:[0-9a-f]{1,4}){1,2})|:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3})|:))|(([0-9a-f]{1,4}:){4}(((:[0-9a-f]{1,4}){1,3})|((:[0-9a-f]{1,4})?:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}))|:))|(([0-9a-f]{1,4}:){3}(((:[0-9a-f]{1,4}){1,4})|((:[0-9a-f]{1,4}){0,2}:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}))|:))|(([0-9a-f]{1,4}:){2}(((:[0-9a-f]{1,4}){1,5})|((:[0-9a-f]{1,4}){0,3}:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}))|:))|(([0-9a-f]{1,4}:){1}(((:[0-9a-f]{1,4}){1,6})|((:[0-9a-f]{1,4}){0,4}:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}))|:))|(:(((:[0-9a-f]{1,4}){1,7})|((:[0-9a-f]{1,4}){0,5}:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}))|:)))$/i;
+var DURATION = (input) => /^P(?:\d+W|(?:(?:\d+Y(?:\d+M(?:\d+D)?)?|\d+M(?:\d+D)?|\d+D)(?:T(?:\d+H(?:\d+M(?:\d+S)?)?|\d+M(?:\d+S)?|\d+S))?|T(?:\d+H(?:\d+M(?:\d+S)?)?|\d+M(?:\d+S)?|\d+S)))$/.test(input);
 function bind(r) {
   return r.test.bind(r);
 }
@@ -279,7 +264,7 @@ var format = {
   uuid: bind(UUID),
   "json-pointer": bind(JSON_POINTER),
   "json-pointer-uri-fragment": bind(JSON_POINTER_URI_FRAGMENT),
-  "relative-json-pointer": bind(RELATIVE_JSON_POINTER),
+  "relative-json-pointer": bind(RELATIVE_JSON_POINTER)
 };
 function isLeapYear(year) {
   return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
@@ -311,27 +296,21 @@ function time(full, str) {
   const offsetSign = matches[6];
   const offsetHour = +(matches[7] ?? 0);
   const offsetMinute = +(matches[8] ?? 0);
-  if (
-    hour > 23 || minute > 59 || second > 60 || offsetHour > 23 || offsetMinute > 59 ||
-    full && timeZone === void 0
-  ) {
+  if (hour > 23 || minute > 59 || second > 60 || offsetHour > 23 || offsetMinute > 59 || full && timeZone === void 0) {
     return false;
   }
   if (second < 60) return true;
   const offsetDirection = offsetSign === "+" ? 1 : offsetSign === "-" ? -1 : 0;
-  const utcMinute =
-    (hour * 60 + minute - offsetDirection * (offsetHour * 60 + offsetMinute) + 24 * 60) % (24 * 60);
+  const utcMinute = (hour * 60 + minute - offsetDirection * (offsetHour * 60 + offsetMinute) + 24 * 60) % (24 * 60);
   return utcMinute === 23 * 60 + 59;
 }
 var DATE_TIME_SEPARATOR = /t|\s/i;
 function date_time(str) {
   const [datePart, timePart, extra] = str.split(DATE_TIME_SEPARATOR);
-  return datePart !== void 0 && timePart !== void 0 && extra === void 0 && date(datePart) &&
-    time(true, timePart);
+  return datePart !== void 0 && timePart !== void 0 && extra === void 0 && date(datePart) && time(true, timePart);
 }
 var NOT_URI_FRAGMENT = /\/|:/;
-var URI_PATTERN =
-  /^(?:[a-z][a-z0-9+\-.]*:)(?:\/?\/(?:(?:[a-z0-9\-._~!$&'()*+,;=:]|%[0-9a-f]{2})*@)?(?:\[(?:(?:(?:(?:[0-9a-f]{1,4}:){6}|::(?:[0-9a-f]{1,4}:){5}|(?:[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){4}|(?:(?:[0-9a-f]{1,4}:){0,1}[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){3}|(?:(?:[0-9a-f]{1,4}:){0,2}[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){2}|(?:(?:[0-9a-f]{1,4}:){0,3}[0-9a-f]{1,4})?::[0-9a-f]{1,4}:|(?:(?:[0-9a-f]{1,4}:){0,4}[0-9a-f]{1,4})?::)(?:[0-9a-f]{1,4}:[0-9a-f]{1,4}|(?:(?:25[0-5]|2[0-4]\d|[01]?\d\d?)\.){3}(?:25[0-5]|2[0-4]\d|[01]?\d\d?))|(?:(?:[0-9a-f]{1,4}:){0,5}[0-9a-f]{1,4})?::[0-9a-f]{1,4}|(?:(?:[0-9a-f]{1,4}:){0,6}[0-9a-f]{1,4})?::)|[Vv][0-9a-f]+\.[a-z0-9\-._~!$&'()*+,;=:]+)\]|(?:(?:25[0-5]|2[0-4]\d|[01]?\d\d?)\.){3}(?:25[0-5]|2[0-4]\d|[01]?\d\d?)|(?:[a-z0-9\-._~!$&'()*+,;=]|%[0-9a-f]{2})*)(?::\d*)?(?:\/(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})*)*|\/(?:(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})+(?:\/(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})*)*)?|(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})+(?:\/(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})*)*)(?:\?(?:[a-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9a-f]{2})*)?(?:#(?:[a-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9a-f]{2})*)?$/i;
+var URI_PATTERN = /^(?:[a-z][a-z0-9+\-.]*:)(?:\/?\/(?:(?:[a-z0-9\-._~!$&'()*+,;=:]|%[0-9a-f]{2})*@)?(?:\[(?:(?:(?:(?:[0-9a-f]{1,4}:){6}|::(?:[0-9a-f]{1,4}:){5}|(?:[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){4}|(?:(?:[0-9a-f]{1,4}:){0,1}[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){3}|(?:(?:[0-9a-f]{1,4}:){0,2}[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){2}|(?:(?:[0-9a-f]{1,4}:){0,3}[0-9a-f]{1,4})?::[0-9a-f]{1,4}:|(?:(?:[0-9a-f]{1,4}:){0,4}[0-9a-f]{1,4})?::)(?:[0-9a-f]{1,4}:[0-9a-f]{1,4}|(?:(?:25[0-5]|2[0-4]\d|[01]?\d\d?)\.){3}(?:25[0-5]|2[0-4]\d|[01]?\d\d?))|(?:(?:[0-9a-f]{1,4}:){0,5}[0-9a-f]{1,4})?::[0-9a-f]{1,4}|(?:(?:[0-9a-f]{1,4}:){0,6}[0-9a-f]{1,4})?::)|[Vv][0-9a-f]+\.[a-z0-9\-._~!$&'()*+,;=:]+)\]|(?:(?:25[0-5]|2[0-4]\d|[01]?\d\d?)\.){3}(?:25[0-5]|2[0-4]\d|[01]?\d\d?)|(?:[a-z0-9\-._~!$&'()*+,;=]|%[0-9a-f]{2})*)(?::\d*)?(?:\/(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})*)*|\/(?:(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})+(?:\/(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})*)*)?|(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})+(?:\/(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})*)*)(?:\?(?:[a-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9a-f]{2})*)?(?:#(?:[a-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9a-f]{2})*)?$/i;
 function uri(str) {
   return NOT_URI_FRAGMENT.test(str) && URI_PATTERN.test(str);
 }
@@ -377,7 +356,7 @@ function decimalInteger(value) {
   const fractionLength = point === -1 ? 0 : coefficient.length - point - 1;
   return [
     BigInt(coefficient.replace(".", "")),
-    Number(exponent) - fractionLength,
+    Number(exponent) - fractionLength
   ];
 }
 function isMultipleOf(instance, divisor) {
@@ -392,21 +371,11 @@ function isMultipleOf(instance, divisor) {
   }
   return instanceCoefficient % (divisorCoefficient * 10n ** BigInt(-exponentDifference)) === 0n;
 }
-function validate(
-  instance,
-  schema,
-  draft = "2019-09",
-  lookup = dereference(schema),
-  shortCircuit = true,
-  recursiveAnchor = null,
-  instanceLocation = "#",
-  schemaLocation = "#",
-  evaluated = /* @__PURE__ */ Object.create(null),
-) {
+function validate(instance, schema, draft = "2019-09", lookup = dereference(schema), shortCircuit = true, recursiveAnchor = null, instanceLocation = "#", schemaLocation = "#", evaluated = /* @__PURE__ */ Object.create(null)) {
   if (schema === true) {
     return {
       valid: true,
-      errors: [],
+      errors: []
     };
   }
   if (schema === false) {
@@ -417,9 +386,9 @@ function validate(
           instanceLocation,
           keyword: "false",
           keywordLocation: instanceLocation,
-          error: "False boolean schema.",
-        },
-      ],
+          error: "False boolean schema."
+        }
+      ]
     };
   }
   const rawInstanceType = typeof instance;
@@ -442,79 +411,21 @@ function validate(
     default:
       throw new Error(`Instances of "${rawInstanceType}" type are not supported.`);
   }
-  const {
-    $ref,
-    $recursiveRef,
-    $recursiveAnchor,
-    type: $type,
-    const: $const,
-    enum: $enum,
-    required: $required,
-    not: $not,
-    anyOf: $anyOf,
-    allOf: $allOf,
-    oneOf: $oneOf,
-    if: $if,
-    then: $then,
-    else: $else,
-    format: $format,
-    properties: $properties,
-    patternProperties: $patternProperties,
-    additionalProperties: $additionalProperties,
-    unevaluatedProperties: $unevaluatedProperties,
-    minProperties: $minProperties,
-    maxProperties: $maxProperties,
-    propertyNames: $propertyNames,
-    dependentRequired: $dependentRequired,
-    dependentSchemas: $dependentSchemas,
-    dependencies: $dependencies,
-    prefixItems: $prefixItems,
-    items: $items,
-    additionalItems: $additionalItems,
-    unevaluatedItems: $unevaluatedItems,
-    contains: $contains,
-    minContains: $minContains,
-    maxContains: $maxContains,
-    minItems: $minItems,
-    maxItems: $maxItems,
-    uniqueItems: $uniqueItems,
-    minimum: $minimum,
-    maximum: $maximum,
-    exclusiveMinimum: $exclusiveMinimum,
-    exclusiveMaximum: $exclusiveMaximum,
-    multipleOf: $multipleOf,
-    minLength: $minLength,
-    maxLength: $maxLength,
-    pattern: $pattern,
-    __absolute_ref__,
-    __absolute_recursive_ref__,
-  } = schema;
+  const { $ref, $recursiveRef, $recursiveAnchor, type: $type, const: $const, enum: $enum, required: $required, not: $not, anyOf: $anyOf, allOf: $allOf, oneOf: $oneOf, if: $if, then: $then, else: $else, format: $format, properties: $properties, patternProperties: $patternProperties, additionalProperties: $additionalProperties, unevaluatedProperties: $unevaluatedProperties, minProperties: $minProperties, maxProperties: $maxProperties, propertyNames: $propertyNames, dependentRequired: $dependentRequired, dependentSchemas: $dependentSchemas, dependencies: $dependencies, prefixItems: $prefixItems, items: $items, additionalItems: $additionalItems, unevaluatedItems: $unevaluatedItems, contains: $contains, minContains: $minContains, maxContains: $maxContains, minItems: $minItems, maxItems: $maxItems, uniqueItems: $uniqueItems, minimum: $minimum, maximum: $maximum, exclusiveMinimum: $exclusiveMinimum, exclusiveMaximum: $exclusiveMaximum, multipleOf: $multipleOf, minLength: $minLength, maxLength: $maxLength, pattern: $pattern, __absolute_ref__, __absolute_recursive_ref__ } = schema;
   const errors = [];
   if ($recursiveAnchor === true && recursiveAnchor === null) {
     recursiveAnchor = schema;
   }
   if ($recursiveRef === "#") {
-    const refSchema = recursiveAnchor === null
-      ? lookup[__absolute_recursive_ref__]
-      : recursiveAnchor;
+    const refSchema = recursiveAnchor === null ? lookup[__absolute_recursive_ref__] : recursiveAnchor;
     const keywordLocation = `${schemaLocation}/$recursiveRef`;
-    const result = validate(
-      instance,
-      recursiveAnchor === null ? schema : recursiveAnchor,
-      draft,
-      lookup,
-      shortCircuit,
-      refSchema,
-      instanceLocation,
-      keywordLocation,
-      evaluated,
-    );
+    const result = validate(instance, recursiveAnchor === null ? schema : recursiveAnchor, draft, lookup, shortCircuit, refSchema, instanceLocation, keywordLocation, evaluated);
     if (!result.valid) {
       errors.push({
         instanceLocation,
         keyword: "$recursiveRef",
         keywordLocation,
-        error: "A subschema had errors.",
+        error: "A subschema had errors."
       }, ...result.errors);
     }
   }
@@ -532,29 +443,19 @@ Known schemas:
       throw new Error(message);
     }
     const keywordLocation = `${schemaLocation}/$ref`;
-    const result = validate(
-      instance,
-      refSchema,
-      draft,
-      lookup,
-      shortCircuit,
-      recursiveAnchor,
-      instanceLocation,
-      keywordLocation,
-      evaluated,
-    );
+    const result = validate(instance, refSchema, draft, lookup, shortCircuit, recursiveAnchor, instanceLocation, keywordLocation, evaluated);
     if (!result.valid) {
       errors.push({
         instanceLocation,
         keyword: "$ref",
         keywordLocation,
-        error: "A subschema had errors.",
+        error: "A subschema had errors."
       }, ...result.errors);
     }
     if (draft === "4" || draft === "7") {
       return {
         valid: errors.length === 0,
-        errors,
+        errors
       };
     }
   }
@@ -562,11 +463,7 @@ Known schemas:
     let length = $type.length;
     let valid = false;
     for (let i = 0; i < length; i++) {
-      if (
-        instanceType === $type[i] ||
-        $type[i] === "integer" && instanceType === "number" && instance % 1 === 0 &&
-          instance === instance
-      ) {
+      if (instanceType === $type[i] || $type[i] === "integer" && instanceType === "number" && instance % 1 === 0 && instance === instance) {
         valid = true;
         break;
       }
@@ -576,7 +473,7 @@ Known schemas:
         instanceLocation,
         keyword: "type",
         keywordLocation: `${schemaLocation}/type`,
-        error: `Instance type "${instanceType}" is invalid. Expected "${$type.join('", "')}".`,
+        error: `Instance type "${instanceType}" is invalid. Expected "${$type.join('", "')}".`
       });
     }
   } else if ($type === "integer") {
@@ -585,7 +482,7 @@ Known schemas:
         instanceLocation,
         keyword: "type",
         keywordLocation: `${schemaLocation}/type`,
-        error: `Instance type "${instanceType}" is invalid. Expected "${$type}".`,
+        error: `Instance type "${instanceType}" is invalid. Expected "${$type}".`
       });
     }
   } else if ($type !== void 0 && instanceType !== $type) {
@@ -593,7 +490,7 @@ Known schemas:
       instanceLocation,
       keyword: "type",
       keywordLocation: `${schemaLocation}/type`,
-      error: `Instance type "${instanceType}" is invalid. Expected "${$type}".`,
+      error: `Instance type "${instanceType}" is invalid. Expected "${$type}".`
     });
   }
   if ($const !== void 0) {
@@ -603,7 +500,7 @@ Known schemas:
           instanceLocation,
           keyword: "const",
           keywordLocation: `${schemaLocation}/const`,
-          error: `Instance does not match ${JSON.stringify($const)}.`,
+          error: `Instance does not match ${JSON.stringify($const)}.`
         });
       }
     } else if (instance !== $const) {
@@ -611,7 +508,7 @@ Known schemas:
         instanceLocation,
         keyword: "const",
         keywordLocation: `${schemaLocation}/const`,
-        error: `Instance does not match ${JSON.stringify($const)}.`,
+        error: `Instance does not match ${JSON.stringify($const)}.`
       });
     }
   }
@@ -622,7 +519,7 @@ Known schemas:
           instanceLocation,
           keyword: "enum",
           keywordLocation: `${schemaLocation}/enum`,
-          error: `Instance does not match any of ${JSON.stringify($enum)}.`,
+          error: `Instance does not match any of ${JSON.stringify($enum)}.`
         });
       }
     } else if (!$enum.some((value) => instance === value)) {
@@ -630,28 +527,19 @@ Known schemas:
         instanceLocation,
         keyword: "enum",
         keywordLocation: `${schemaLocation}/enum`,
-        error: `Instance does not match any of ${JSON.stringify($enum)}.`,
+        error: `Instance does not match any of ${JSON.stringify($enum)}.`
       });
     }
   }
   if ($not !== void 0) {
     const keywordLocation = `${schemaLocation}/not`;
-    const result = validate(
-      instance,
-      $not,
-      draft,
-      lookup,
-      shortCircuit,
-      recursiveAnchor,
-      instanceLocation,
-      keywordLocation,
-    );
+    const result = validate(instance, $not, draft, lookup, shortCircuit, recursiveAnchor, instanceLocation, keywordLocation);
     if (result.valid) {
       errors.push({
         instanceLocation,
         keyword: "not",
         keywordLocation,
-        error: 'Instance matched "not" schema.',
+        error: 'Instance matched "not" schema.'
       });
     }
   }
@@ -662,17 +550,7 @@ Known schemas:
     let anyValid = false;
     for (const [i, subSchema] of $anyOf.entries()) {
       const subEvaluated = Object.create(evaluated);
-      const result = validate(
-        instance,
-        subSchema,
-        draft,
-        lookup,
-        shortCircuit,
-        $recursiveAnchor === true ? recursiveAnchor : null,
-        instanceLocation,
-        `${keywordLocation}/${i}`,
-        subEvaluated,
-      );
+      const result = validate(instance, subSchema, draft, lookup, shortCircuit, $recursiveAnchor === true ? recursiveAnchor : null, instanceLocation, `${keywordLocation}/${i}`, subEvaluated);
       errors.push(...result.errors);
       anyValid = anyValid || result.valid;
       if (result.valid) {
@@ -686,7 +564,7 @@ Known schemas:
         instanceLocation,
         keyword: "anyOf",
         keywordLocation,
-        error: "Instance does not match any subschemas.",
+        error: "Instance does not match any subschemas."
       });
     }
   }
@@ -696,17 +574,7 @@ Known schemas:
     let allValid = true;
     for (const [i, subSchema] of $allOf.entries()) {
       const subEvaluated = Object.create(evaluated);
-      const result = validate(
-        instance,
-        subSchema,
-        draft,
-        lookup,
-        shortCircuit,
-        $recursiveAnchor === true ? recursiveAnchor : null,
-        instanceLocation,
-        `${keywordLocation}/${i}`,
-        subEvaluated,
-      );
+      const result = validate(instance, subSchema, draft, lookup, shortCircuit, $recursiveAnchor === true ? recursiveAnchor : null, instanceLocation, `${keywordLocation}/${i}`, subEvaluated);
       errors.push(...result.errors);
       allValid = allValid && result.valid;
       if (result.valid) {
@@ -720,7 +588,7 @@ Known schemas:
         instanceLocation,
         keyword: "allOf",
         keywordLocation,
-        error: `Instance does not match every subschema.`,
+        error: `Instance does not match every subschema.`
       });
     }
   }
@@ -729,17 +597,7 @@ Known schemas:
     const errorsLength = errors.length;
     const matches = $oneOf.filter((subSchema, i) => {
       const subEvaluated = Object.create(evaluated);
-      const result = validate(
-        instance,
-        subSchema,
-        draft,
-        lookup,
-        shortCircuit,
-        $recursiveAnchor === true ? recursiveAnchor : null,
-        instanceLocation,
-        `${keywordLocation}/${i}`,
-        subEvaluated,
-      );
+      const result = validate(instance, subSchema, draft, lookup, shortCircuit, $recursiveAnchor === true ? recursiveAnchor : null, instanceLocation, `${keywordLocation}/${i}`, subEvaluated);
       errors.push(...result.errors);
       if (result.valid) {
         subEvaluateds.push(subEvaluated);
@@ -753,7 +611,7 @@ Known schemas:
         instanceLocation,
         keyword: "oneOf",
         keywordLocation,
-        error: `Instance does not match exactly one subschema (${matches} matches).`,
+        error: `Instance does not match exactly one subschema (${matches} matches).`
       });
     }
   }
@@ -763,58 +621,28 @@ Known schemas:
   if ($if !== void 0) {
     const keywordLocation = `${schemaLocation}/if`;
     const ifEvaluated = /* @__PURE__ */ Object.create(null);
-    const conditionResult = validate(
-      instance,
-      $if,
-      draft,
-      lookup,
-      shortCircuit,
-      recursiveAnchor,
-      instanceLocation,
-      keywordLocation,
-      ifEvaluated,
-    ).valid;
+    const conditionResult = validate(instance, $if, draft, lookup, shortCircuit, recursiveAnchor, instanceLocation, keywordLocation, ifEvaluated).valid;
     if (conditionResult) {
       Object.assign(evaluated, ifEvaluated);
       if ($then !== void 0) {
-        const thenResult = validate(
-          instance,
-          $then,
-          draft,
-          lookup,
-          shortCircuit,
-          recursiveAnchor,
-          instanceLocation,
-          `${schemaLocation}/then`,
-          evaluated,
-        );
+        const thenResult = validate(instance, $then, draft, lookup, shortCircuit, recursiveAnchor, instanceLocation, `${schemaLocation}/then`, evaluated);
         if (!thenResult.valid) {
           errors.push({
             instanceLocation,
             keyword: "if",
             keywordLocation,
-            error: `Instance does not match "then" schema.`,
+            error: `Instance does not match "then" schema.`
           }, ...thenResult.errors);
         }
       }
     } else if ($else !== void 0) {
-      const elseResult = validate(
-        instance,
-        $else,
-        draft,
-        lookup,
-        shortCircuit,
-        recursiveAnchor,
-        instanceLocation,
-        `${schemaLocation}/else`,
-        evaluated,
-      );
+      const elseResult = validate(instance, $else, draft, lookup, shortCircuit, recursiveAnchor, instanceLocation, `${schemaLocation}/else`, evaluated);
       if (!elseResult.valid) {
         errors.push({
           instanceLocation,
           keyword: "if",
           keywordLocation,
-          error: `Instance does not match "else" schema.`,
+          error: `Instance does not match "else" schema.`
         }, ...elseResult.errors);
       }
     }
@@ -827,7 +655,7 @@ Known schemas:
             instanceLocation,
             keyword: "required",
             keywordLocation: `${schemaLocation}/required`,
-            error: `Instance does not have required property "${key}".`,
+            error: `Instance does not have required property "${key}".`
           });
         }
       }
@@ -838,7 +666,7 @@ Known schemas:
         instanceLocation,
         keyword: "minProperties",
         keywordLocation: `${schemaLocation}/minProperties`,
-        error: `Instance does not have at least ${$minProperties} properties.`,
+        error: `Instance does not have at least ${$minProperties} properties.`
       });
     }
     if ($maxProperties !== void 0 && keys.length > $maxProperties) {
@@ -846,29 +674,20 @@ Known schemas:
         instanceLocation,
         keyword: "maxProperties",
         keywordLocation: `${schemaLocation}/maxProperties`,
-        error: `Instance does not have at least ${$maxProperties} properties.`,
+        error: `Instance does not have at least ${$maxProperties} properties.`
       });
     }
     if ($propertyNames !== void 0) {
       const keywordLocation = `${schemaLocation}/propertyNames`;
       for (const key in instance) {
         const subInstancePointer = `${instanceLocation}/${encodePointer(key)}`;
-        const result = validate(
-          key,
-          $propertyNames,
-          draft,
-          lookup,
-          shortCircuit,
-          recursiveAnchor,
-          subInstancePointer,
-          keywordLocation,
-        );
+        const result = validate(key, $propertyNames, draft, lookup, shortCircuit, recursiveAnchor, subInstancePointer, keywordLocation);
         if (!result.valid) {
           errors.push({
             instanceLocation,
             keyword: "propertyNames",
             keywordLocation,
-            error: `Property name "${key}" does not match schema.`,
+            error: `Property name "${key}" does not match schema.`
           }, ...result.errors);
         }
       }
@@ -884,7 +703,7 @@ Known schemas:
                 instanceLocation,
                 keyword: "dependentRequired",
                 keywordLocation,
-                error: `Instance has "${key}" but does not have "${dependantKey}".`,
+                error: `Instance has "${key}" but does not have "${dependantKey}".`
               });
             }
           }
@@ -895,23 +714,13 @@ Known schemas:
       for (const [key, dependentSchema] of Object.entries($dependentSchemas)) {
         const keywordLocation = `${schemaLocation}/dependentSchemas`;
         if (hasOwnProperty(instance, key)) {
-          const result = validate(
-            instance,
-            dependentSchema,
-            draft,
-            lookup,
-            shortCircuit,
-            recursiveAnchor,
-            instanceLocation,
-            `${keywordLocation}/${encodePointer(key)}`,
-            evaluated,
-          );
+          const result = validate(instance, dependentSchema, draft, lookup, shortCircuit, recursiveAnchor, instanceLocation, `${keywordLocation}/${encodePointer(key)}`, evaluated);
           if (!result.valid) {
             errors.push({
               instanceLocation,
               keyword: "dependentSchemas",
               keywordLocation,
-              error: `Instance has "${key}" but does not match dependant schema.`,
+              error: `Instance has "${key}" but does not match dependant schema.`
             }, ...result.errors);
           }
         }
@@ -929,27 +738,18 @@ Known schemas:
                   instanceLocation,
                   keyword: "dependencies",
                   keywordLocation,
-                  error: `Instance has "${key}" but does not have "${dependantKey}".`,
+                  error: `Instance has "${key}" but does not have "${dependantKey}".`
                 });
               }
             }
           } else {
-            const result = validate(
-              instance,
-              propsOrSchema,
-              draft,
-              lookup,
-              shortCircuit,
-              recursiveAnchor,
-              instanceLocation,
-              `${keywordLocation}/${encodePointer(key)}`,
-            );
+            const result = validate(instance, propsOrSchema, draft, lookup, shortCircuit, recursiveAnchor, instanceLocation, `${keywordLocation}/${encodePointer(key)}`);
             if (!result.valid) {
               errors.push({
                 instanceLocation,
                 keyword: "dependencies",
                 keywordLocation,
-                error: `Instance has "${key}" but does not match dependant schema.`,
+                error: `Instance has "${key}" but does not match dependant schema.`
               }, ...result.errors);
             }
           }
@@ -965,16 +765,7 @@ Known schemas:
           continue;
         }
         const subInstancePointer = `${instanceLocation}/${encodePointer(key)}`;
-        const result = validate(
-          instance[key],
-          propertySchema,
-          draft,
-          lookup,
-          shortCircuit,
-          recursiveAnchor,
-          subInstancePointer,
-          `${keywordLocation}/${encodePointer(key)}`,
-        );
+        const result = validate(instance[key], propertySchema, draft, lookup, shortCircuit, recursiveAnchor, subInstancePointer, `${keywordLocation}/${encodePointer(key)}`);
         thisEvaluated[key] = true;
         if (result.valid) {
           evaluated[key] = true;
@@ -984,7 +775,7 @@ Known schemas:
             instanceLocation,
             keyword: "properties",
             keywordLocation,
-            error: `Property "${key}" does not match schema.`,
+            error: `Property "${key}" does not match schema.`
           }, ...result.errors);
           if (stop) break;
         }
@@ -999,16 +790,7 @@ Known schemas:
             continue;
           }
           const subInstancePointer = `${instanceLocation}/${encodePointer(key)}`;
-          const result = validate(
-            instance[key],
-            subSchema,
-            draft,
-            lookup,
-            shortCircuit,
-            recursiveAnchor,
-            subInstancePointer,
-            `${keywordLocation}/${encodePointer(pattern)}`,
-          );
+          const result = validate(instance[key], subSchema, draft, lookup, shortCircuit, recursiveAnchor, subInstancePointer, `${keywordLocation}/${encodePointer(pattern)}`);
           thisEvaluated[key] = true;
           if (result.valid) {
             evaluated[key] = true;
@@ -1018,8 +800,7 @@ Known schemas:
               instanceLocation,
               keyword: "patternProperties",
               keywordLocation,
-              error:
-                `Property "${key}" matches pattern "${pattern}" but does not match associated schema.`,
+              error: `Property "${key}" matches pattern "${pattern}" but does not match associated schema.`
             }, ...result.errors);
           }
         }
@@ -1032,16 +813,7 @@ Known schemas:
           continue;
         }
         const subInstancePointer = `${instanceLocation}/${encodePointer(key)}`;
-        const result = validate(
-          instance[key],
-          $additionalProperties,
-          draft,
-          lookup,
-          shortCircuit,
-          recursiveAnchor,
-          subInstancePointer,
-          keywordLocation,
-        );
+        const result = validate(instance[key], $additionalProperties, draft, lookup, shortCircuit, recursiveAnchor, subInstancePointer, keywordLocation);
         if (result.valid) {
           evaluated[key] = true;
         } else {
@@ -1050,7 +822,7 @@ Known schemas:
             instanceLocation,
             keyword: "additionalProperties",
             keywordLocation,
-            error: `Property "${key}" does not match additional properties schema.`,
+            error: `Property "${key}" does not match additional properties schema.`
           }, ...result.errors);
         }
       }
@@ -1059,16 +831,7 @@ Known schemas:
       for (const key in instance) {
         if (!evaluated[key]) {
           const subInstancePointer = `${instanceLocation}/${encodePointer(key)}`;
-          const result = validate(
-            instance[key],
-            $unevaluatedProperties,
-            draft,
-            lookup,
-            shortCircuit,
-            recursiveAnchor,
-            subInstancePointer,
-            keywordLocation,
-          );
+          const result = validate(instance[key], $unevaluatedProperties, draft, lookup, shortCircuit, recursiveAnchor, subInstancePointer, keywordLocation);
           if (result.valid) {
             evaluated[key] = true;
           } else {
@@ -1076,7 +839,7 @@ Known schemas:
               instanceLocation,
               keyword: "unevaluatedProperties",
               keywordLocation,
-              error: `Property "${key}" does not match unevaluated properties schema.`,
+              error: `Property "${key}" does not match unevaluated properties schema.`
             }, ...result.errors);
           }
         }
@@ -1088,7 +851,7 @@ Known schemas:
         instanceLocation,
         keyword: "maxItems",
         keywordLocation: `${schemaLocation}/maxItems`,
-        error: `Array has too many items (${instance.length} > ${$maxItems}).`,
+        error: `Array has too many items (${instance.length} > ${$maxItems}).`
       });
     }
     if ($minItems !== void 0 && instance.length < $minItems) {
@@ -1096,7 +859,7 @@ Known schemas:
         instanceLocation,
         keyword: "minItems",
         keywordLocation: `${schemaLocation}/minItems`,
-        error: `Array has too few items (${instance.length} < ${$minItems}).`,
+        error: `Array has too few items (${instance.length} < ${$minItems}).`
       });
     }
     const length = instance.length;
@@ -1106,16 +869,7 @@ Known schemas:
       const keywordLocation = `${schemaLocation}/prefixItems`;
       const length2 = Math.min($prefixItems.length, length);
       for (; i < length2; i++) {
-        const result = validate(
-          instance[i],
-          $prefixItems[i],
-          draft,
-          lookup,
-          shortCircuit,
-          recursiveAnchor,
-          `${instanceLocation}/${i}`,
-          `${keywordLocation}/${i}`,
-        );
+        const result = validate(instance[i], $prefixItems[i], draft, lookup, shortCircuit, recursiveAnchor, `${instanceLocation}/${i}`, `${keywordLocation}/${i}`);
         evaluated[i] = true;
         if (!result.valid) {
           stop = shortCircuit;
@@ -1123,7 +877,7 @@ Known schemas:
             instanceLocation,
             keyword: "prefixItems",
             keywordLocation,
-            error: `Items did not match schema.`,
+            error: `Items did not match schema.`
           }, ...result.errors);
           if (stop) break;
         }
@@ -1134,16 +888,7 @@ Known schemas:
       if (Array.isArray($items)) {
         const length2 = Math.min($items.length, length);
         for (; i < length2; i++) {
-          const result = validate(
-            instance[i],
-            $items[i],
-            draft,
-            lookup,
-            shortCircuit,
-            recursiveAnchor,
-            `${instanceLocation}/${i}`,
-            `${keywordLocation}/${i}`,
-          );
+          const result = validate(instance[i], $items[i], draft, lookup, shortCircuit, recursiveAnchor, `${instanceLocation}/${i}`, `${keywordLocation}/${i}`);
           evaluated[i] = true;
           if (!result.valid) {
             stop = shortCircuit;
@@ -1151,23 +896,14 @@ Known schemas:
               instanceLocation,
               keyword: "items",
               keywordLocation,
-              error: `Items did not match schema.`,
+              error: `Items did not match schema.`
             }, ...result.errors);
             if (stop) break;
           }
         }
       } else {
         for (; i < length; i++) {
-          const result = validate(
-            instance[i],
-            $items,
-            draft,
-            lookup,
-            shortCircuit,
-            recursiveAnchor,
-            `${instanceLocation}/${i}`,
-            keywordLocation,
-          );
+          const result = validate(instance[i], $items, draft, lookup, shortCircuit, recursiveAnchor, `${instanceLocation}/${i}`, keywordLocation);
           evaluated[i] = true;
           if (!result.valid) {
             stop = shortCircuit;
@@ -1175,7 +911,7 @@ Known schemas:
               instanceLocation,
               keyword: "items",
               keywordLocation,
-              error: `Items did not match schema.`,
+              error: `Items did not match schema.`
             }, ...result.errors);
             if (stop) break;
           }
@@ -1184,16 +920,7 @@ Known schemas:
       if (!stop && $additionalItems !== void 0) {
         const keywordLocation2 = `${schemaLocation}/additionalItems`;
         for (; i < length; i++) {
-          const result = validate(
-            instance[i],
-            $additionalItems,
-            draft,
-            lookup,
-            shortCircuit,
-            recursiveAnchor,
-            `${instanceLocation}/${i}`,
-            keywordLocation2,
-          );
+          const result = validate(instance[i], $additionalItems, draft, lookup, shortCircuit, recursiveAnchor, `${instanceLocation}/${i}`, keywordLocation2);
           evaluated[i] = true;
           if (!result.valid) {
             stop = shortCircuit;
@@ -1201,7 +928,7 @@ Known schemas:
               instanceLocation,
               keyword: "additionalItems",
               keywordLocation: keywordLocation2,
-              error: `Items did not match additional items schema.`,
+              error: `Items did not match additional items schema.`
             }, ...result.errors);
           }
         }
@@ -1213,30 +940,21 @@ Known schemas:
           instanceLocation,
           keyword: "contains",
           keywordLocation: `${schemaLocation}/contains`,
-          error: `Array is empty. It must contain at least one item matching the schema.`,
+          error: `Array is empty. It must contain at least one item matching the schema.`
         });
       } else if ($minContains !== void 0 && length < $minContains) {
         errors.push({
           instanceLocation,
           keyword: "minContains",
           keywordLocation: `${schemaLocation}/minContains`,
-          error: `Array has less items (${length}) than minContains (${$minContains}).`,
+          error: `Array has less items (${length}) than minContains (${$minContains}).`
         });
       } else {
         const keywordLocation = `${schemaLocation}/contains`;
         const errorsLength = errors.length;
         let contained = 0;
         for (let j = 0; j < length; j++) {
-          const result = validate(
-            instance[j],
-            $contains,
-            draft,
-            lookup,
-            shortCircuit,
-            recursiveAnchor,
-            `${instanceLocation}/${j}`,
-            keywordLocation,
-          );
+          const result = validate(instance[j], $contains, draft, lookup, shortCircuit, recursiveAnchor, `${instanceLocation}/${j}`, keywordLocation);
           if (result.valid) {
             evaluated[j] = true;
             contained++;
@@ -1252,23 +970,21 @@ Known schemas:
             instanceLocation,
             keyword: "contains",
             keywordLocation,
-            error: `Array does not contain item matching schema.`,
+            error: `Array does not contain item matching schema.`
           });
         } else if ($minContains !== void 0 && contained < $minContains) {
           errors.push({
             instanceLocation,
             keyword: "minContains",
             keywordLocation: `${schemaLocation}/minContains`,
-            error:
-              `Array must contain at least ${$minContains} items matching schema. Only ${contained} items were found.`,
+            error: `Array must contain at least ${$minContains} items matching schema. Only ${contained} items were found.`
           });
         } else if ($maxContains !== void 0 && contained > $maxContains) {
           errors.push({
             instanceLocation,
             keyword: "maxContains",
             keywordLocation: `${schemaLocation}/maxContains`,
-            error:
-              `Array may contain at most ${$maxContains} items matching schema. ${contained} items were found.`,
+            error: `Array may contain at most ${$maxContains} items matching schema. ${contained} items were found.`
           });
         }
       }
@@ -1279,23 +995,14 @@ Known schemas:
         if (evaluated[i]) {
           continue;
         }
-        const result = validate(
-          instance[i],
-          $unevaluatedItems,
-          draft,
-          lookup,
-          shortCircuit,
-          recursiveAnchor,
-          `${instanceLocation}/${i}`,
-          keywordLocation,
-        );
+        const result = validate(instance[i], $unevaluatedItems, draft, lookup, shortCircuit, recursiveAnchor, `${instanceLocation}/${i}`, keywordLocation);
         evaluated[i] = true;
         if (!result.valid) {
           errors.push({
             instanceLocation,
             keyword: "unevaluatedItems",
             keywordLocation,
-            error: `Items did not match unevaluated items schema.`,
+            error: `Items did not match unevaluated items schema.`
           }, ...result.errors);
         }
       }
@@ -1315,7 +1022,7 @@ Known schemas:
               instanceLocation,
               keyword: "uniqueItems",
               keywordLocation: `${schemaLocation}/uniqueItems`,
-              error: `Duplicate items at indexes ${j} and ${k}.`,
+              error: `Duplicate items at indexes ${j} and ${k}.`
             });
             j = Number.MAX_SAFE_INTEGER;
             k = Number.MAX_SAFE_INTEGER;
@@ -1325,28 +1032,20 @@ Known schemas:
     }
   } else if (instanceType === "number") {
     if (draft === "4") {
-      if (
-        $minimum !== void 0 &&
-        ($exclusiveMinimum === true && instance <= $minimum || instance < $minimum)
-      ) {
+      if ($minimum !== void 0 && ($exclusiveMinimum === true && instance <= $minimum || instance < $minimum)) {
         errors.push({
           instanceLocation,
           keyword: "minimum",
           keywordLocation: `${schemaLocation}/minimum`,
-          error: `${instance} is less than ${$exclusiveMinimum ? "or equal to " : ""} ${$minimum}.`,
+          error: `${instance} is less than ${$exclusiveMinimum ? "or equal to " : ""} ${$minimum}.`
         });
       }
-      if (
-        $maximum !== void 0 &&
-        ($exclusiveMaximum === true && instance >= $maximum || instance > $maximum)
-      ) {
+      if ($maximum !== void 0 && ($exclusiveMaximum === true && instance >= $maximum || instance > $maximum)) {
         errors.push({
           instanceLocation,
           keyword: "maximum",
           keywordLocation: `${schemaLocation}/maximum`,
-          error: `${instance} is greater than ${
-            $exclusiveMaximum ? "or equal to " : ""
-          } ${$maximum}.`,
+          error: `${instance} is greater than ${$exclusiveMaximum ? "or equal to " : ""} ${$maximum}.`
         });
       }
     } else {
@@ -1355,7 +1054,7 @@ Known schemas:
           instanceLocation,
           keyword: "minimum",
           keywordLocation: `${schemaLocation}/minimum`,
-          error: `${instance} is less than ${$minimum}.`,
+          error: `${instance} is less than ${$minimum}.`
         });
       }
       if ($maximum !== void 0 && instance > $maximum) {
@@ -1363,7 +1062,7 @@ Known schemas:
           instanceLocation,
           keyword: "maximum",
           keywordLocation: `${schemaLocation}/maximum`,
-          error: `${instance} is greater than ${$maximum}.`,
+          error: `${instance} is greater than ${$maximum}.`
         });
       }
       if ($exclusiveMinimum !== void 0 && instance <= $exclusiveMinimum) {
@@ -1371,7 +1070,7 @@ Known schemas:
           instanceLocation,
           keyword: "exclusiveMinimum",
           keywordLocation: `${schemaLocation}/exclusiveMinimum`,
-          error: `${instance} is less than ${$exclusiveMinimum}.`,
+          error: `${instance} is less than ${$exclusiveMinimum}.`
         });
       }
       if ($exclusiveMaximum !== void 0 && instance >= $exclusiveMaximum) {
@@ -1379,7 +1078,7 @@ Known schemas:
           instanceLocation,
           keyword: "exclusiveMaximum",
           keywordLocation: `${schemaLocation}/exclusiveMaximum`,
-          error: `${instance} is greater than or equal to ${$exclusiveMaximum}.`,
+          error: `${instance} is greater than or equal to ${$exclusiveMaximum}.`
         });
       }
     }
@@ -1389,7 +1088,7 @@ Known schemas:
           instanceLocation,
           keyword: "multipleOf",
           keywordLocation: `${schemaLocation}/multipleOf`,
-          error: `${instance} is not a multiple of ${$multipleOf}.`,
+          error: `${instance} is not a multiple of ${$multipleOf}.`
         });
       }
     }
@@ -1400,7 +1099,7 @@ Known schemas:
         instanceLocation,
         keyword: "minLength",
         keywordLocation: `${schemaLocation}/minLength`,
-        error: `String is too short (${length} < ${$minLength}).`,
+        error: `String is too short (${length} < ${$minLength}).`
       });
     }
     if ($maxLength !== void 0 && length > $maxLength) {
@@ -1408,7 +1107,7 @@ Known schemas:
         instanceLocation,
         keyword: "maxLength",
         keywordLocation: `${schemaLocation}/maxLength`,
-        error: `String is too long (${length} > ${$maxLength}).`,
+        error: `String is too long (${length} > ${$maxLength}).`
       });
     }
     if ($pattern !== void 0 && !new RegExp($pattern, "u").test(instance)) {
@@ -1416,7 +1115,7 @@ Known schemas:
         instanceLocation,
         keyword: "pattern",
         keywordLocation: `${schemaLocation}/pattern`,
-        error: `String does not match pattern.`,
+        error: `String does not match pattern.`
       });
     }
     if ($format !== void 0 && format[$format] && !format[$format](instance)) {
@@ -1424,13 +1123,13 @@ Known schemas:
         instanceLocation,
         keyword: "format",
         keywordLocation: `${schemaLocation}/format`,
-        error: `String does not match format "${$format}".`,
+        error: `String does not match format "${$format}".`
       });
     }
   }
   return {
     valid: errors.length === 0,
-    errors,
+    errors
   };
 }
 
@@ -1453,10 +1152,13 @@ var Validator = class {
     if (id) {
       schema = {
         ...schema,
-        $id: id,
+        $id: id
       };
     }
     dereference(schema, this.lookup);
   }
 };
-export { dereference, Validator };
+export {
+  Validator,
+  dereference
+};

@@ -85,17 +85,19 @@ export function schemaFault(schema: Schema): string | undefined {
   const fault = META_CHECK.check(schema);
   if (fault !== undefined) return `${fault.path || "it"}: expected ${fault.expected}`;
   if (schema.type !== "object") return '/type: expected "object"';
-  return unusable(schema, Object.keys(dereference(structuredClone(schema))));
+  // The library notes in each schema with a reference where that leads.
+  const copy = structuredClone(schema);
+  return unusable(copy, dereference(copy));
 }
 
 /** Patterns and references that would only fail when arguments come. */
-function unusable(value: unknown, known: readonly string[]): string | undefined {
+function unusable(value: unknown, known: Readonly<Record<string, unknown>>): string | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { pattern, patternProperties, $ref } = value as Record<string, unknown>;
+  const { pattern, patternProperties, $ref, __absolute_ref__ } = value as Schema;
   for (const each of [pattern, ...Object.keys(patternProperties ?? {})]) {
     if (typeof each === "string" && !isPattern(each)) return `the pattern ${each} is malformed`;
   }
-  if (typeof $ref === "string" && !known.some((uri) => uri.endsWith($ref))) {
+  if (typeof $ref === "string" && !((__absolute_ref__ ?? $ref) in known)) {
     return `the reference ${$ref} leads nowhere`;
   }
   for (const each of Object.values(value)) {

@@ -28,6 +28,8 @@ Deno.test("readModules() reads the original's file, with nothing granted", async
     instances: 1,
     queueLimit: 256,
     maxResultBytes: 1_048_576,
+    maxParamsBytes: 1_048_576,
+    tellsCaller: false,
     maxFileMegabytes: 1024,
     hasOwnProcess: false,
     maxHeapMegabytes: undefined,
@@ -37,7 +39,7 @@ Deno.test("readModules() reads the original's file, with nothing granted", async
 Deno.test("readModules() reads every option of a section, names without regard to case", async () => {
   const { entries: [entry] } = await read(
     "[Weather]\nread=/data/a, /data/b\nWRITE=/data/c\nNet=api.example.org:443,[::1]:80,10.0.0.1\n" +
-      "Env=A_TOKEN\nTimeout=5\nInstances=2\nQueue=7\nMaxResult=65536\nProcess=Own\nMaxHeap=100\n" +
+      "Env=A_TOKEN\nTimeout=5\nInstances=2\nQueue=7\nMaxResult=65536\nMaxParams=1000\nCaller=name\nProcess=Own\nMaxHeap=100\n" +
       "[Modules]\nWeather=weather\n",
   );
   assert.deepEqual(entry, {
@@ -53,6 +55,8 @@ Deno.test("readModules() reads every option of a section, names without regard t
     instances: 2,
     queueLimit: 7,
     maxResultBytes: 65_536,
+    maxParamsBytes: 1000,
+    tellsCaller: true,
     maxFileMegabytes: 1024,
     hasOwnProcess: true,
     maxHeapMegabytes: 100,
