@@ -70,6 +70,12 @@ export async function openDescriptors(pid: number): Promise<number> {
   return Number(await shell(`ls /proc/${pid}/fd | wc -l`));
 }
 
+/** Numbers of the processes that a process started. */
+export async function childrenOf(pid: number): Promise<number[]> {
+  const text = await shell(`ps -o pid= --ppid ${pid}`);
+  return text.split("\n").filter((line) => line.trim() !== "").map(Number);
+}
+
 async function shell(script: string): Promise<string> {
   const { stdout } = await new Deno.Command("sh", { args: ["-c", script] }).output();
   return new TextDecoder().decode(stdout);

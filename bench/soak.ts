@@ -1,123 +1,209 @@
 /**
  * @module
- * `deno task soak [MINUTES] [BINARY]`: mixed load on a real server — calls of registered clients, strangers,
- * malformed requests, connections that stall — while modules change and clients are registered and
- * removed with the real commands. Prints memory and descriptors each minute: they must stay the same.
- * Ends with exit code 1 when a registered client was refused or a 5xx was seen. Bounded, on 127.0.0.1.
+ * `deno task soak`: mixed load on a real server while everything that it depends on fails in turn. At the
+ * end everything must work again by itself, with steady memory. Bounded, on 127.0.0.1.
  */
 import { join } from "node:path";
-import { callFunction, type ClientKeys } from "../lib/client.ts";
-import { generateKeyPair } from "../lib/crypto/nacl.ts";
-import { formatKey } from "../lib/crypto/keys.ts";
-import { makeStore, sealRequests } from "./store.ts";
-import { serverLine, startSubject } from "./subject.ts";
+import { freePort } from "../tests/program.ts";
+import {
+  type Fault,
+  FAULTS,
+  type FaultTools,
+  FULL_DISK,
+  GOOD_MODULE,
+  mountSmallDisk,
+  newestFile,
+  pause,
+} from "./faults.ts";
+import { childrenOf, openDescriptors, proportionalMegabytes } from "./processes.ts";
+import { Load } from "./soak_load.ts";
+import { makeStore } from "./store.ts";
+import { serverLine, startSubject, type Subject, waitUntilServing } from "./subject.ts";
+import { runTool, say, temporaryFolder, type Tool, type ToolArguments, ToolError } from "./tool.ts";
 
-const minutes = Number(Deno.args[0] ?? 30);
-const binary = Deno.args[1];
-const home = await Deno.makeTempDir({ prefix: "msp-soak-" });
-const config = "[Limits]\nFailuresPerMinute=1000000\n";
-const store = await makeStore(home, { count: 100, senderCount: 20, config });
-await Deno.mkdir(join(home, "modules"));
-await Deno.writeTextFile(join(home, "config/modules.ini"), "[Modules]\ntime_test=f\n");
-const change = (n: number): Promise<void> =>
-  Deno.writeTextFile(join(home, "modules/f.js"), `export const entry_call = () => ${n};\n`);
-await change(0);
-const line = serverLine(binary);
-const subject = await startSubject(line, home);
-await subject.waitForLog(/INFO functions: Functions: /);
-const port = Number(new URL(subject.url).port);
-const end = Date.now() + minutes * 60_000;
-const counts = { calls: 0, failed: 0, refused: 0, faults: 0, changes: 0, registrations: 0 };
-const pause = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds));
+const TOOL = {
+  name: "soak",
+  about:
+    `Calls functions without a pause while clients come and go, modules change and connections stall.
+Meanwhile faults are injected, one after the other: signals, killed function processes, deleted files,
+modules that fail, no file descriptors, a full disk (as root). After each of them everything must work
+again by itself. Memory, descriptors and processes must be at the end what they were at first.`,
+  options: {
+    minutes: { value: "COUNT", meaning: "how long to go on", least: 1, fallback: 30 },
+    binary: { value: "FILE", meaning: "an executable in place of the sources" },
+  },
+} satisfies Tool<string>;
 
-/** Repeats an action until the time is over. */
-async function repeat(action: () => Promise<void>, pauseMs: number): Promise<void> {
-  while (Date.now() < end) {
-    await action();
-    await pause(pauseMs);
+/** Within this time after a fault everything must work again; pauses between attempts grow to 60 s. */
+const RECOVERY_MS = 90_000;
+/** Time for a server to settle before it is measured: processes that are replaced, connections that end. */
+const SETTLE_MS = 3000;
+/** What memory may be above where it was: garbage that V8 has not collected, and a rest. */
+const GROWTH = 1.25, GROWTH_MB = 48;
+/** Descriptors above where they were: connections that are still closing. */
+const MORE_DESCRIPTORS = 20;
+/** A fault that lasts goes on for a minute of the half hour. */
+const SHARE_OF_A_FAULT = 1 / 30;
+const MODULES = "[Modules]\ntime_test=f\nflaky=flaky\nalone=alone\n[alone]\nProcess=own\n";
+
+/** What stays the same in a server that leaks nothing. */
+interface Usage {
+  readonly megabytes: number;
+  readonly descriptors: number;
+  readonly processes: number;
+}
+
+/** A server under test, and what is known of it. */
+interface Patient {
+  readonly subject: Subject;
+  readonly load: Load;
+  readonly tools: FaultTools;
+  readonly adminPort: number;
+  readonly faults: readonly Fault[];
+  /** Removes the file system of its own, if it has one. */
+  readonly unmount: (() => void) | undefined;
+  /** The program, for other commands. */
+  readonly line: readonly string[];
+}
+
+async function usageOf({ subject: { pid } }: Patient): Promise<Usage> {
+  const [megabytes, descriptors, children] = await Promise.all([
+    proportionalMegabytes(pid),
+    openDescriptors(pid),
+    childrenOf(pid),
+  ]);
+  return { megabytes, descriptors, processes: children.length };
+}
+
+function describe({ megabytes, descriptors, processes }: Usage): string {
+  return `${megabytes.toFixed(0)} MB, ${descriptors} descriptors, ${processes} function processes`;
+}
+
+function compare(first: Usage, last: Usage): string[] {
+  const found: string[] = [];
+  if (last.megabytes > first.megabytes * GROWTH + GROWTH_MB) found.push("memory has grown");
+  if (last.descriptors > first.descriptors + MORE_DESCRIPTORS) found.push("descriptors are left");
+  if (last.processes !== first.processes) found.push("the number of function processes is another");
+  return found.map((each) => `${each}: ${describe(first)} at first, ${describe(last)} at the end`);
+}
+
+/** Waits until everything works: calls, health, log, journal. @returns the milliseconds that it took. */
+async function recover(patient: Patient): Promise<number> {
+  const begin = Date.now();
+  for (;;) {
+    const missing = await whatIsMissing(patient, begin);
+    if (missing === undefined) return Date.now() - begin;
+    if (Date.now() > begin + RECOVERY_MS) throw new Error(missing);
+    await pause(200);
   }
 }
 
-function keysOf(index: number): ClientKeys {
-  const pair = store.senders[index % store.senders.length] ?? store.server;
+/** The first thing that does not work; files must have been written since `begin`. */
+async function whatIsMissing(patient: Patient, begin: number): Promise<string | undefined> {
+  const { load, tools: { home }, adminPort } = patient;
+  try {
+    for (const name of ["time_test", "flaky", "alone"]) await load.call(name);
+    const health = await fetch(`http://127.0.0.1:${adminPort}/healthz`);
+    await health.body?.cancel();
+    if (health.status !== 200) return `/healthz says ${health.status}`;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  for (const pattern of [/^latest\.log$/, /journal/]) {
+    const file = await newestFile(home, pattern);
+    // Times of files are coarser than those of the clock.
+    if (file === undefined || file.time < begin - 20) return `no file ${pattern} is written to`;
+  }
+  return undefined;
+}
+
+/** Injects the faults in turn, one a minute or as many as fit, until the time is over. */
+async function injectFaults(patient: Patient, minutes: number): Promise<string[]> {
+  const { load, tools, faults } = patient;
+  const end = Date.now() + minutes * 60_000;
+  const rounds = Math.max(1, Math.floor(minutes / faults.length));
+  const problems: string[] = [];
+  const times = rounds * faults.length;
+  for (let i = 0; i < times; i++) {
+    const fault = faults[i % faults.length];
+    if (fault === undefined) break;
+    load.isCalm = false;
+    await fault.inject(tools);
+    const took = await recover(patient).catch((error) => {
+      problems.push(`after ${fault.name}: ${error.message}`);
+    });
+    load.isCalm = true;
+    say(`${fault.name}: ${took === undefined ? "no recovery" : `works again after ${took} ms`}`);
+    if (i % faults.length === faults.length - 1) say(describe(await usageOf(patient)));
+    await pause(Math.max(500, (end - Date.now()) / (times - i)));
+  }
+  return problems;
+}
+
+async function startPatient(
+  home: string,
+  { binary, minutes }: { readonly binary: string | undefined; readonly minutes: number },
+): Promise<Patient> {
+  const unmount = await mountSmallDisk(home, 64);
+  if (unmount === undefined) say("a full disk: skipped, no file system can be mounted here");
+  const adminPort = freePort();
+  const config = `[Limits]\nFailuresPerMinute=1000000\n[Admin]\nListen=127.0.0.1:${adminPort}\n`;
+  const store = await makeStore(home, { count: 100, senderCount: 20, config });
+  await Deno.mkdir(join(home, "modules"));
+  await Deno.writeTextFile(join(home, "config/modules.ini"), MODULES);
+  for (const name of ["f", "flaky", "alone"]) {
+    await Deno.writeTextFile(join(home, `modules/${name}.js`), GOOD_MODULE);
+  }
+  const line = serverLine(binary);
+  const subject = await startSubject(line, home);
+  await waitUntilServing(subject);
+  const port = Number(new URL(subject.url).port);
+  const lastsMs = minutes * 60_000 * SHARE_OF_A_FAULT;
   return {
-    privateKey: pair.privateKey,
-    secretHex: store.secret,
-    serverPublicKey: store.server.publicKey,
+    subject,
+    load: new Load(subject.url, store),
+    tools: { home, pid: subject.pid, port, lastsMs },
+    adminPort,
+    faults: unmount === undefined ? FAULTS : [...FAULTS, FULL_DISK],
+    unmount,
+    line: line.slice(0, line.indexOf("serve")),
   };
 }
 
-async function call(): Promise<void> {
-  counts.calls++;
+/** The whole test. @returns what was wrong. */
+async function examine(patient: Patient, minutes: number): Promise<string[]> {
+  const { load, tools, line } = patient;
+  await recover(patient);
+  const stop = load.start(tools.home, line);
+  await pause(SETTLE_MS);
+  const first = await usageOf(patient);
+  say(`at first: ${describe(first)}`);
+  const problems = await injectFaults(patient, minutes);
+  await stop();
+  await recover(patient).catch((error) => problems.push(`at the end: ${error.message}`));
+  await pause(SETTLE_MS);
+  const last = await usageOf(patient);
+  say(`at the end: ${describe(last)}; ${JSON.stringify(load.counts)}`);
+  return [...problems, ...load.problems(), ...compare(first, last)];
+}
+
+async function soak(
+  { values, number }: ToolArguments<keyof typeof TOOL["options"]>,
+): Promise<void> {
+  await using folder = await temporaryFolder();
+  const minutes = number("minutes");
+  const home = join(folder.path, "server");
+  const patient = await startPatient(home, { binary: values.binary, minutes });
+  const problems: string[] = [];
   try {
-    const keys = keysOf(counts.calls);
-    await callFunction({ url: subject.url, functionName: "time_test", keys });
-  } catch {
-    counts.failed++;
+    problems.push(...await examine(patient, minutes));
+  } finally {
+    await patient.subject.stop();
+    patient.unmount?.();
   }
+  for (const problem of problems) say(`FAILED ${problem}`);
+  if (problems.length > 0) throw new ToolError(`${problems.length} problems`);
+  say("ok");
 }
 
-async function refuse(body: string): Promise<void> {
-  const headers = { "content-type": "application/json" };
-  const response = await fetch(subject.url, { method: "POST", body, headers });
-  await response.text();
-  if (response.status === 401) counts.refused++;
-  else counts.faults++;
-}
-
-const stranger = generateKeyPair();
-async function annoy(): Promise<void> {
-  await refuse(sealRequests(store, [stranger], 1)[0] ?? "");
-  await refuse("[".repeat(Math.floor(Math.random() * 10_000)));
-  await refuse(crypto.getRandomValues(new Uint8Array(1000)).join(","));
-}
-
-/** Opens a connection that sends a part of a request, and leaves it for a while. */
-async function stall(): Promise<void> {
-  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  await connection.write(new TextEncoder().encode("POST /v1 HTTP/1.1\r\nHost: x\r\nContent-Le"));
-  await pause(500);
-}
-
-async function command(...args: string[]): Promise<void> {
-  const [program = "", ...rest] = [...line.slice(0, line.indexOf("serve")), ...args];
-  const { success, stderr } = await new Deno.Command(program, { args: rest, cwd: home }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-}
-
-async function administer(): Promise<void> {
-  const key = formatKey(generateKeyPair().publicKey);
-  await command("appendclient", key);
-  await command("removeclient", key, "--yes");
-  counts.registrations++;
-}
-
-async function measure(): Promise<void> {
-  const script = `ls /proc/${subject.pid}/fd | wc -l; ps -o rss= --ppid ${subject.pid}`;
-  const { stdout } = await new Deno.Command("sh", { args: ["-c", script] }).output();
-  const [files, ...hosts] = new TextDecoder().decode(stdout).trim().split(/\s+/).map(Number);
-  const hostMegabytes = hosts.map((kilobytes) => Math.round(kilobytes / 1024));
-  const minute = Math.round(minutes - (end - Date.now()) / 60_000);
-  // deno-lint-ignore no-console -- the result
-  console.log(
-    `minute ${minute}: ${(await subject.megabytes()).toFixed(0)} MB, ${files} descriptors, ` +
-      `functions ${hostMegabytes.join(" + ")} MB; ${JSON.stringify(counts)}`,
-  );
-}
-
-try {
-  await Promise.all([
-    ...Array.from({ length: 4 }, () => repeat(call, 2)),
-    repeat(annoy, 20),
-    ...Array.from({ length: 10 }, () => repeat(stall, 100)),
-    repeat(() => change(++counts.changes), 3000),
-    repeat(administer, 2000),
-    repeat(measure, 60_000),
-  ]);
-  await measure();
-} finally {
-  await subject.stop();
-  await Deno.remove(home, { recursive: true });
-}
-if (counts.failed > 0 || counts.faults > 0) Deno.exit(1);
+await runTool(TOOL, soak);

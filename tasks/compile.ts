@@ -4,12 +4,15 @@
  * Further arguments go to `deno compile`: `--target`, `--output`, or paths to grant
  * (`--allow-read=/srv/keys`).
  */
+import { runTool, type Tool } from "../bench/tool.ts";
 import { LIBC_PATHS } from "../lib/functions/wall/libc.ts";
-import { programFlags } from "./flags.ts";
+import { type Place, programFlags } from "./flags.ts";
+import { ROOTS, writeProgramConfig } from "./packages.ts";
+import { repositoryPath } from "./root.ts";
 
 const OUTPUT = "dist/msp";
 /** Variables that are built in. */
-const BUILD_ENV = new URL("../dist/build.env", import.meta.url);
+const BUILD_ENV = repositoryPath("dist", "build.env");
 /** Flags that may be given once only; a path given by hand is added to the list. */
 const LIST_FLAG = /^(--allow-(?:read|write|env|net|run))=(.*)$/;
 
@@ -30,36 +33,76 @@ async function describeCommit(): Promise<string> {
   const given = Deno.env.get("MSP_COMMIT");
   if (given !== undefined && given !== "") return given;
   const args = ["describe", "--always", "--dirty", "--exclude", "*"];
-  const cwd = new URL("../", import.meta.url);
-  const git = await new Deno.Command("git", { args, cwd, stderr: "null" }).output()
+  const git = await new Deno.Command("git", { args, cwd: repositoryPath(), stderr: "null" })
+    .output()
     .catch(() => undefined);
   return git?.success === true ? new TextDecoder().decode(git.stdout).trim() : "unknown";
 }
 
-if (import.meta.main) {
-  await Deno.mkdir(new URL("../dist", import.meta.url), { recursive: true });
-  await Deno.writeTextFile(BUILD_ENV, `MSP_COMMIT=${await describeCommit()}\n`);
-  const flags = mergeFlags(programFlags(), Deno.args);
-  const hasOutput = Deno.args.some((word) => /^(-o|--output)(=|$)/.test(word));
-  const { code } = await new Deno.Command(Deno.execPath(), {
+/** For which system the executable is. */
+function systemOf(args: readonly string[]): Place {
+  const index = args.findIndex((word) => /^--target(?:=|$)/.test(word));
+  const target = args[index]?.split("=")[1] ?? args[index + 1] ?? "";
+  const isLinux = index < 0 ? Deno.build.os === "linux" : target.includes("linux");
+  return isLinux ? "linux" : "elsewhere";
+}
+
+/** Compiles; passes on what the compiler prints. */
+async function compile(args: readonly string[]): Promise<{ code: number; complaint: string }> {
+  const config = await writeProgramConfig(repositoryPath("dist", "compile"));
+  const process = new Deno.Command(Deno.execPath(), {
     // No code cache: it would lie in /tmp, where others may write.
     args: [
       "compile",
       "--no-code-cache",
       "--frozen",
-      `--env-file=${BUILD_ENV.pathname}`,
-      // Workers of the function host are started by name, which the compiler does not see.
-      "--include",
-      "lib/functions/host/worker.ts",
-      ...flags,
+      `--config=${config}`,
+      `--env-file=${BUILD_ENV}`,
+      ...ROOTS.slice(1).flatMap((root) => ["--include", root]),
+      ...mergeFlags(programFlags(systemOf(args)), args),
       // For stage 1 of a function host alone: every other command gives it up first.
       `--allow-ffi=${LIBC_PATHS}`,
-      ...hasOutput ? [] : ["--output", OUTPUT],
-      "main.ts",
+      ...args.some((word) => /^(-o|--output)(=|$)/.test(word)) ? [] : ["--output", OUTPUT],
+      ROOTS[0],
     ],
-    cwd: new URL("../", import.meta.url),
+    cwd: repositoryPath(),
     // The compiler of 2.4.2 walks through prom-client's modules one inside the other.
     env: { RUST_MIN_STACK: "16777216" },
-  }).spawn().status;
+    stderr: "piped",
+  }).spawn();
+  let complaint = "";
+  for await (const text of process.stderr.pipeThrough(new TextDecoderStream())) {
+    complaint = (complaint + text).slice(-10_000);
+    await Deno.stderr.write(new TextEncoder().encode(text));
+  }
+  return { code: (await process.status).code, complaint };
+}
+
+const NO_NETWORK =
+  /error sending request|client error|dns error|lookup address|tcp connect|timed out|Proxy|HTTP status|bad response/i;
+
+const TOOL = {
+  name: "compile",
+  about:
+    `Builds the executable dist/msp. Options go to \`deno compile\`: --target TRIPLE, --output FILE,
+or paths to grant beside those of the program: --allow-read=/srv/keys.`,
+  options: {},
+} satisfies Tool<string>;
+
+if (import.meta.main) {
+  if (Deno.args.some((word) => word === "--help" || word === "-h")) {
+    await runTool(TOOL, async () => {});
+  }
+  await Deno.mkdir(repositoryPath("dist"), { recursive: true });
+  await Deno.writeTextFile(BUILD_ENV, `MSP_COMMIT=${await describeCommit()}\n`);
+  const { code, complaint } = await compile(Deno.args);
+  if (code !== 0 && NO_NETWORK.test(complaint)) {
+    // deno-lint-ignore no-console -- a task, for developers
+    console.error(
+      "hint: The compiler downloads its runtime once, from dl.deno.land. Without access to it, use an\n" +
+        "executable of a release, run the program from the sources (deno task serve), or set DENORT_BIN\n" +
+        `to the denort of Deno ${Deno.version.deno}.`,
+    );
+  }
   Deno.exit(code);
 }

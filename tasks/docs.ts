@@ -3,6 +3,7 @@
  * Writes the parts of docs/ that tables of the program give: docs/commands.md, docs/configuration.md,
  * the options of functions in docs/modules.md, and the refusals in docs/operations.md. `--check` only tells whether they are up to date.
  */
+import { runTool, type Tool, ToolError } from "../bench/tool.ts";
 import { commandHelp, COMMANDS, programHelp } from "../cli/commands.ts";
 import type { Kind } from "../lib/config/kinds.ts";
 import { FUNCTION_OPTIONS } from "../lib/config/modules.ts";
@@ -122,12 +123,18 @@ const PAGES = {
   ),
 };
 
-for (const [name, text] of Object.entries(PAGES)) {
-  const target = new URL(`docs/${name}`, ROOT);
-  if (!Deno.args.includes("--check")) await Deno.writeTextFile(target, text);
-  else if (await Deno.readTextFile(target).catch(() => "") !== text) {
-    // deno-lint-ignore no-console -- a task, for developers
-    console.error(`docs/${name} is out of date: run deno task docs`);
-    Deno.exit(1);
+const TOOL = {
+  name: "docs",
+  about: "Writes the generated pages and tables of docs/ from the program's own tables.",
+  options: { check: { meaning: "only tell whether they are up to date" } },
+} satisfies Tool<string>;
+
+await runTool(TOOL, async ({ values: { check } }) => {
+  for (const [name, text] of Object.entries(PAGES)) {
+    const target = new URL(`docs/${name}`, ROOT);
+    if (check === undefined) await Deno.writeTextFile(target, text);
+    else if (await Deno.readTextFile(target).catch(() => "") !== text) {
+      throw new ToolError(`docs/${name} is out of date`, { hint: "deno task docs" });
+    }
   }
-}
+});

@@ -4,6 +4,8 @@
  * They are imported and not read, because a compiled server may start in any folder. `--check`
  * only tells whether the file is up to date.
  */
+import { runTool, type Tool, ToolError } from "../bench/tool.ts";
+
 const ROOT = new URL("../", import.meta.url);
 const TARGET = new URL("lib/config/shipped.ts", ROOT);
 const SOURCES = {
@@ -25,13 +27,17 @@ async function embed(): Promise<string> {
   return parts.join("\n\n") + "\n";
 }
 
+const TOOL = {
+  name: "embed",
+  about: `Writes lib/config/shipped.ts: the files of a first start, as text in the program.`,
+  options: { check: { meaning: "only tell whether it is up to date" } },
+} satisfies Tool<string>;
+
 if (import.meta.main) {
-  const text = await embed();
-  const isCurrent = await Deno.readTextFile(TARGET).catch(() => "") === text;
-  if (!isCurrent && Deno.args.includes("--check")) {
-    // deno-lint-ignore no-console -- a task, for developers
-    console.error("lib/config/shipped.ts is out of date: run deno task embed");
-    Deno.exit(1);
-  }
-  if (!isCurrent) await Deno.writeTextFile(TARGET, text);
+  await runTool(TOOL, async ({ values: { check } }) => {
+    const text = await embed();
+    if (await Deno.readTextFile(TARGET).catch(() => "") === text) return;
+    if (check === undefined) return await Deno.writeTextFile(TARGET, text);
+    throw new ToolError("lib/config/shipped.ts is out of date", { hint: "deno task embed" });
+  });
 }

@@ -5,8 +5,21 @@
  */
 import { permissionFlag, PERMISSIONS } from "../lib/config/permissions.ts";
 
-/** The flags that the program is started with. */
-export function programFlags(): string[] {
-  const flags = PERMISSIONS.map(({ name, program }) => permissionFlag(name, program));
+/** Where the program runs: on this machine from the sources, or on a system as an executable. */
+export type Place = "here" | "linux" | "elsewhere";
+
+/**
+ * The flags that the program is started with. Linux has a path that is the running program, whatever its
+ * name and place. Other systems need the path itself, which only a program that runs already has: an
+ * executable for them may start any program. Function processes give up the right before they load one.
+ */
+export function programFlags(place: Place = "here"): string[] {
+  const flags = PERMISSIONS.map(({ name, program }) => {
+    if (name !== "run" || typeof program === "boolean" || place === "linux") {
+      return permissionFlag(name, program);
+    }
+    if (place === "elsewhere") return permissionFlag(name, true);
+    return permissionFlag(name, Deno.build.os === "linux" ? program : [Deno.execPath()]);
+  });
   return ["--no-prompt", ...flags.filter((flag) => flag !== "")];
 }

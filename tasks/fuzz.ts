@@ -1,15 +1,15 @@
 /**
  * @module
- * `deno task fuzz [--count=1000000] [--seed=N] [--binary=dist/msp]`: malformed requests to a real server,
+ * `deno task fuzz`: malformed requests to a real server,
  * made from good ones by a seeded generator: body, JSON, base64, sealed bytes, headers, target, method.
  * Fails when one of them is answered with 200 or 5xx, when the server ends, when its memory grows, or
  * when a legitimate call in between is not answered. Bounded, on 127.0.0.1.
  */
-import { parseArgs } from "node:util";
-import { openAnswer, sealRequest } from "../tests/v1_client.ts";
+import { runTool, say, type Tool, type ToolArguments, ToolError } from "../bench/tool.ts";
+import { sealRequest, type TestClient } from "../tests/v1_client.ts";
 import { residentMegabytes } from "../tests/process_memory.ts";
 import { ServerProcess, TempFolder } from "../tests/program.ts";
-import { registerClient } from "../tests/registered.ts";
+import { callServer, registerClient } from "../tests/registered.ts";
 import { Mutator } from "./fuzz_mutator.ts";
 
 /** Connections at once. */
@@ -21,15 +21,17 @@ const MAX_GROWTH_MB = 100;
 /** How long an answer may take; then the request was one that nobody can answer, such as half a head. */
 const PATIENCE_MS = 300;
 
-const { values } = parseArgs({
-  options: { count: { type: "string" }, seed: { type: "string" } },
-});
-const count = Number(values.count ?? 1_000_000);
-const seed = Number(values.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]);
-const statuses = new Map<string, number>();
-const failures: string[] = [];
-const say = (text: string): void =>
-  void Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+const TOOL = {
+  name: "fuzz",
+  about:
+    `Sends malformed requests to a server on 127.0.0.1. Fails when one of them is answered with 200 or
+5xx, when the server exits or its memory grows, or when a legitimate call is not answered.
+MSP_TEST_BINARY=dist/msp tests an executable.`,
+  options: {
+    count: { value: "COUNT", meaning: "requests", least: 1, fallback: 1_000_000 },
+    seed: { value: "NUMBER", meaning: "repeat a run (random)", least: 0 },
+  },
+} satisfies Tool<string>;
 
 /** Sends bytes on a connection of its own. @returns the status, or how it ended without one. */
 async function exchange(port: number, bytes: Uint8Array): Promise<string> {
@@ -56,49 +58,65 @@ async function exchange(port: number, bytes: Uint8Array): Promise<string> {
   }
 }
 
-say(`seed ${seed}, ${count} requests`);
-await using folder = await TempFolder.make();
-const client = await registerClient(folder);
-await folder.write("config/config.ini", "[Limits]\nFailuresPerMinute=1000000\n");
-await using server = await ServerProcess.start({ cwd: folder.path });
-await server.waitForLog(/Functions: time_test/);
-const { port, url } = server;
-
-async function callOnce(): Promise<void> {
-  const headers = { "content-type": "application/json" };
-  const body = JSON.stringify(sealRequest(client, "time_test"));
-  const response = await fetch(url, { method: "POST", body, headers });
-  const text = await response.text();
-  if (response.status !== 200 || !openAnswer(client, text).startsWith("It is currently")) {
-    failures.push(`a legitimate call was answered with ${response.status}`);
-  }
+async function fuzz(
+  { values, number }: ToolArguments<keyof typeof TOOL["options"]>,
+): Promise<void> {
+  const count = number("count");
+  const seed = Number(values.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+  say(`seed ${seed}, ${count} requests`);
+  await using folder = await TempFolder.make();
+  const client = await registerClient(folder);
+  await folder.write("config/config.ini", "[Limits]\nFailuresPerMinute=1000000\n");
+  await using server = await ServerProcess.start({ cwd: folder.path });
+  await server.waitForLog(/Functions: time_test/);
+  const { statuses, failures, growth } = await attack(server, client, { count, seed });
+  if (growth > MAX_GROWTH_MB) failures.push(`memory grew by ${Math.round(growth)} MB`);
+  const reports = [...statuses].toSorted().map(([status, times]) => `${status}: ${times}`);
+  say(`${reports.join(", ")}; memory ${growth < 0 ? "" : "+"}${Math.round(growth)} MB`);
+  if (await server.stop() !== 0) failures.push("the server did not stop in an orderly way");
+  for (const failure of failures) say(`FAILED ${failure}`);
+  if (failures.length > 0) throw new ToolError(`--seed ${seed} repeats it`);
+  say("ok");
 }
 
-let sent = 0, baseline = 0;
-const mutator = new Mutator(seed, () => JSON.stringify(sealRequest(client, "time_test")));
+/** What came of an attack. */
+interface Result {
+  readonly statuses: ReadonlyMap<string, number>;
+  readonly failures: string[];
+  /** Megabytes, after the first tenth of the requests. */
+  readonly growth: number;
+}
 
-async function lane(): Promise<void> {
-  while (sent < count && failures.length < 10) {
-    const number = sent++;
-    if (number % CALL_EVERY === 0) await callOnce();
-    if (number === Math.floor(count / 10)) baseline = await residentMegabytes(server.pid);
-    if (number > 0 && number % 100_000 === 0) {
-      say(`${number}: ${Math.round(await residentMegabytes(server.pid))} MB`);
+async function attack(
+  { port, url, pid }: ServerProcess,
+  client: TestClient,
+  { count, seed }: { readonly count: number; readonly seed: number },
+): Promise<Result> {
+  const statuses = new Map<string, number>();
+  const failures: string[] = [];
+  const mutator = new Mutator(seed, () => JSON.stringify(sealRequest(client, "time_test")));
+  const callOnce = async (): Promise<void> => {
+    const answer = String(await callServer(url, client, "time_test"));
+    if (!answer.startsWith("It is currently")) failures.push(`a legitimate call got ${answer}`);
+  };
+  let sent = 0, baseline = 0;
+  const lane = async (): Promise<void> => {
+    while (sent < count && failures.length < 10) {
+      const request = sent++;
+      if (request % CALL_EVERY === 0) await callOnce();
+      if (request === Math.floor(count / 10)) baseline = await residentMegabytes(pid);
+      if (request > 0 && request % 100_000 === 0) {
+        say(`${request}: ${Math.round(await residentMegabytes(pid))} MB`);
+      }
+      const { bytes, how } = mutator.next();
+      const status = await exchange(port, bytes);
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      if (/^[25]/.test(status)) failures.push(`request ${request} (${how}): ${status}`);
     }
-    const { bytes, how } = mutator.next();
-    const status = await exchange(port, bytes);
-    statuses.set(status, (statuses.get(status) ?? 0) + 1);
-    if (/^[25]/.test(status)) failures.push(`request ${number} (${how}): ${status}`);
-  }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  await callOnce();
+  return { statuses, failures, growth: await residentMegabytes(pid) - baseline };
 }
 
-await Promise.all(Array.from({ length: LANES }, lane));
-await callOnce();
-const growth = await residentMegabytes(server.pid) - baseline;
-if (growth > MAX_GROWTH_MB) failures.push(`memory grew by ${Math.round(growth)} MB`);
-const reports = [...statuses].toSorted().map(([status, number]) => `${status}: ${number}`);
-say(`${reports.join(", ")}; memory ${growth < 0 ? "" : "+"}${Math.round(growth)} MB`);
-if (await server.stop() !== 0) failures.push("the server did not end in an orderly way");
-for (const failure of failures) say(`FAILED ${failure}`);
-say(failures.length === 0 ? "ok" : `seed ${seed} repeats it`);
-if (failures.length > 0) Deno.exit(1);
+await runTool(TOOL, fuzz);

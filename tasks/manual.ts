@@ -1,8 +1,9 @@
 /**
  * @module
  * Writes what comes with the executable, from the table of subcommands: the man page `msp.1`, and
- * completions for bash, zsh and fish. `deno task manual [FOLDER]`, default dist/share.
+ * completions for bash, zsh and fish. `deno task manual`.
  */
+import { runTool, type Tool } from "../bench/tool.ts";
 import type { Command } from "../cli/command.ts";
 import { COMMANDS, programHelp } from "../cli/commands.ts";
 import { VERSION } from "../lib/version.ts";
@@ -139,10 +140,17 @@ export const MANUAL: Readonly<Record<string, string>> = {
   "msp.fish": fishCompletion(),
 };
 
+const TOOL = {
+  name: "manual",
+  about: "Writes the man page msp.1, and completions for bash, zsh and fish.",
+  options: { output: { value: "FOLDER", meaning: "the folder to write to (dist/share)" } },
+} satisfies Tool<string>;
+
 if (import.meta.main) {
-  const folder = Deno.args[0] ?? "dist/share";
-  await Deno.mkdir(folder, { recursive: true });
-  for (const [name, text] of Object.entries(MANUAL)) {
-    await Deno.writeTextFile(`${folder}/${name}`, text);
-  }
+  await runTool(TOOL, async ({ values: { output = "dist/share" } }) => {
+    await Deno.mkdir(output, { recursive: true });
+    for (const [name, text] of Object.entries(MANUAL)) {
+      await Deno.writeTextFile(`${output}/${name}`, text);
+    }
+  });
 }

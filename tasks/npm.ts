@@ -3,6 +3,7 @@
  * `deno task npm`: builds the package `mini-share-point` of client/ into dist/npm: plain JavaScript with
  * types, ready for `npm publish`, and its tarball.
  */
+import { runTool, type Tool } from "../bench/tool.ts";
 import { VERSION } from "../lib/version.ts";
 
 const TYPESCRIPT = "typescript@7.0.2";
@@ -47,7 +48,13 @@ async function rewriteTypes(): Promise<void> {
   }
 }
 
-if (import.meta.main) {
+const TOOL = {
+  name: "npm",
+  about: "Builds the package of client/ into dist/npm, and its tarball.",
+  options: {},
+} satisfies Tool<string>;
+
+async function buildPackage(): Promise<void> {
   const { imports, license } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
   await Deno.remove(OUTPUT, { recursive: true }).catch(() => {});
   await Deno.mkdir(OUTPUT, { recursive: true });
@@ -65,3 +72,5 @@ if (import.meta.main) {
   await Deno.copyFile(new URL("LICENSE", ROOT), new URL("LICENSE", OUTPUT));
   await run("npm", "pack", "--silent", "--pack-destination", "dist", OUTPUT.pathname);
 }
+
+if (import.meta.main) await runTool(TOOL, buildPackage);
