@@ -4,24 +4,17 @@
  * and `Deno.exit`, and turns errors into messages and exit codes.
  */
 import type { Io } from "./cli/command.ts";
+import { ENVIRONMENT } from "./cli/environment.ts";
 import { reportError, writeAll } from "./cli/report.ts";
 import { ignoreSignals } from "./cli/signals.ts";
 import { HIDDEN_COMMANDS, runHidden } from "./host.ts";
 import { builtCommit, VERSION } from "./lib/version.ts";
 
-const ENVIRONMENT = [
-  "MSP_LOGLEVEL",
-  "MSP_MAXLOGS",
-  "MSP_CONFIG_PATH",
-  "MSP_MODCONF_PATH",
-  "MSP_LOGFILE_PATH",
-];
-
 const io: Io = {
   out: (text) => writeAll(Deno.stdout, text),
   env: isHidden(Deno.args[0])
     ? {}
-    : Object.fromEntries(ENVIRONMENT.map((name) => [name, Deno.env.get(name) || undefined])),
+    : Object.fromEntries(ENVIRONMENT.map(({ name }) => [name, Deno.env.get(name) || undefined])),
   ask: (question) => Deno.stdin.isTerminal() ? prompt(question) ?? "" : undefined,
   terminated,
   onReload(action): void {

@@ -27,6 +27,7 @@ ${PATH_DETAILS}`,
     });
     const { findings, facts } = await examine({
       paths: serverPaths(values, io.env),
+      overrides: { env: io.env },
       isHeld: rememberPermissions(),
       nowSeconds: Math.floor(Date.now() / 1000),
     });

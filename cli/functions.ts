@@ -28,7 +28,7 @@ export const functions: Command = {
       positionals: [],
     });
     const paths = serverPaths(values, io.env);
-    const { settings } = await readSettings(paths.config);
+    const { settings } = await readSettings(paths.config, { env: io.env });
     const isHeld = rememberPermissions();
     const { reports, warnings, wall } = await describeFunctions({ ...paths, settings, isHeld });
     if (values["json"] === true) io.out(`${JSON.stringify(reports, null, 2)}\n`);

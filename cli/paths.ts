@@ -1,7 +1,9 @@
 /**
  * @module
- * Where the files are: flag beats environment, environment beats default.
+ * Where the files are: an option of the command line overrides the environment, the environment overrides
+ * the default.
  */
+import { resolve } from "node:path";
 import type { ServerPaths } from "../lib/first_start.ts";
 import { type Io, type OptionForms, type OptionValues, textOption } from "./command.ts";
 
@@ -26,16 +28,17 @@ export const PATH_DETAILS = `${CONFIG_DETAILS}
 
 /** Path of config.ini. */
 export function configPath(values: OptionValues, env: Io["env"]): string {
-  return textOption(values, "config") ?? env["MSP_CONFIG_PATH"] ?? "config/config.ini";
+  return resolve(textOption(values, "config") ?? env["MSP_CONFIG_PATH"] ?? "config/config.ini");
 }
 
 /** All paths of a server. */
 export function serverPaths(values: OptionValues, env: Io["env"]): ServerPaths {
   return {
     config: configPath(values, env),
-    modulesConfig: textOption(values, "modules-config") ?? env["MSP_MODCONF_PATH"] ??
-      "config/modules.ini",
-    modules: textOption(values, "modules") ?? "modules",
-    log: textOption(values, "log-dir") ?? env["MSP_LOGFILE_PATH"] ?? "log",
+    modulesConfig: resolve(
+      textOption(values, "modules-config") ?? env["MSP_MODCONF_PATH"] ?? "config/modules.ini",
+    ),
+    modules: resolve(textOption(values, "modules") ?? "modules"),
+    log: resolve(textOption(values, "log-dir") ?? env["MSP_LOGFILE_PATH"] ?? "log"),
   };
 }

@@ -2,12 +2,9 @@
  * @module
  * `msp serve`: starts the server and runs until a signal ends it.
  */
-import { OPTIONS, type OptionSpec } from "../lib/config/options.ts";
-import { parseFlag, parseUser } from "../lib/config/settings.ts";
-import { UsageError } from "../lib/errors.ts";
 import { logSettingsFrom } from "../lib/log.ts";
 import { type ServerOptions, startServer } from "../lib/server.ts";
-import { type Command, type OptionValues, parseArguments, textOption } from "./command.ts";
+import { type Command, parseArguments } from "./command.ts";
 import { PATH_DETAILS, PATH_OPTIONS, serverPaths } from "./paths.ts";
 
 /** The subcommand. */
@@ -37,15 +34,10 @@ SIGTERM and SIGINT stop the server when the requests in flight have ended, 10 s 
       "functions-user": { type: "string" },
     } as const;
     const { values } = parseArguments(serve, args, { options, positionals: [] });
-    const host = flag(values, "host", OPTIONS.host);
-    const port = flag(values, "port", OPTIONS.port);
-    const functionsUser = flag(values, "functions-user", OPTIONS.functionsUser);
     const serverOptions: ServerOptions = {
       paths: serverPaths(values, io.env),
       log: logSettingsFrom(io.env),
-      ...(host === undefined ? {} : { host }),
-      ...(port === undefined ? {} : { port }),
-      ...(functionsUser === undefined ? {} : { functionsUser: parseUser(functionsUser) }),
+      overrides: { flags: values, env: io.env },
     };
     const terminated = io.terminated();
     const server = await startServer(serverOptions);
@@ -59,13 +51,3 @@ SIGTERM and SIGINT stop the server when the requests in flight have ended, 10 s 
     return 0;
   },
 };
-
-function flag<T>(values: OptionValues, name: string, spec: OptionSpec<T>): T | undefined {
-  const text = textOption(values, name);
-  if (text === undefined) return undefined;
-  const value = parseFlag(spec, text);
-  if (value !== undefined) return value;
-  throw new UsageError(
-    `Cannot run serve: --${name} ${JSON.stringify(text)}, expected ${spec.kind.expected}`,
-  );
-}

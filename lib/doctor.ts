@@ -4,14 +4,14 @@
  */
 import { dirname } from "node:path";
 import type { IsHeld } from "./config/permissions.ts";
-import { readSettings, type Settings } from "./config/settings.ts";
+import { inspectSettings, type Overrides, type Settings } from "./config/settings.ts";
 import { checkTls } from "./doctor_tls.ts";
 import { MspError, reasonOf } from "./errors.ts";
 import { isFolder } from "./files.ts";
 import type { ServerPaths } from "./first_start.ts";
 import { describeFunctions } from "./functions/service.ts";
 import { describeWall, type Wall } from "./functions/wall/choice.ts";
-import { checkStore, type Finding } from "./keys/check.ts";
+import { attempt, checkStore, type Finding } from "./keys/check.ts";
 import { serverKeyPath } from "./keys/server_keys.ts";
 
 /** A clock before this, or files after it by more than a day, cannot be right. */
@@ -21,6 +21,7 @@ const DAY_SECONDS = 86_400;
 /** What the doctor needs. */
 export interface DoctorOptions {
   readonly paths: ServerPaths;
+  readonly overrides: Overrides;
   readonly isHeld: IsHeld;
   readonly nowSeconds: number;
 }
@@ -34,17 +35,13 @@ export interface Examination {
 
 /** Examines an installation. */
 export async function examine(options: DoctorOptions): Promise<Examination> {
-  const { paths, nowSeconds } = options;
-  let settings: Settings;
+  const { paths, overrides, nowSeconds } = options;
   const findings: Finding[] = [];
-  try {
-    const result = await readSettings(paths.config);
-    settings = result.settings;
-    findings.push(...result.warnings.map((what) => wrong(what, "correct or remove that line")));
-  } catch (error) {
-    if (!(error instanceof MspError)) throw error;
-    return { findings: [wrong(error.message, error.hint ?? "correct that line")], facts: [] };
-  }
+  const read = await attempt(() => inspectSettings(paths.config, overrides));
+  if ("finding" in read) return { findings: [read.finding], facts: [] };
+  const { settings, warnings, faults } = read.value;
+  findings.push(...faults.map(({ message, hint }) => wrong(message, hint ?? "correct that value")));
+  findings.push(...warnings.map((what) => wrong(what, "correct or remove that line")));
   findings.push(...await checkStore(settings.store, nowSeconds));
   const { tls } = settings.listen;
   if (tls !== undefined) findings.push(...await checkTls(tls, nowSeconds));

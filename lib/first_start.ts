@@ -4,9 +4,10 @@
  * never touched.
  */
 import { dirname, join } from "node:path";
+import { configText } from "./config/config_text.ts";
 import { readModules } from "./config/modules.ts";
 import { readSettings, type Settings } from "./config/settings.ts";
-import { CONFIG_INI, MODULES_INI, SIMPLE_TIME_JS } from "./config/shipped.ts";
+import { MODULES_INI, SIMPLE_TIME_JS } from "./config/shipped.ts";
 import type { KeyPair } from "./crypto/keys.ts";
 import { ConfigError, reasonOf } from "./errors.ts";
 import { createFile, ensureFolder, exists } from "./files.ts";
@@ -38,7 +39,7 @@ const DEMO_MODULE = "simple_time";
  */
 export async function ensureConfig(paths: ServerPaths): Promise<string[]> {
   return [
-    ...await ensureFile(paths.config, CONFIG_INI),
+    ...await ensureFile(paths.config, configText()),
     ...await ensureFile(paths.modulesConfig, MODULES_INI),
   ];
 }

@@ -9,15 +9,15 @@ import { composeEndpoint } from "./composition.ts";
 import { type IsHeld, narrowPermissions, rememberPermissions } from "./config/permissions.ts";
 import {
   type ListenSettings,
+  type Overrides,
   readSettings,
   type Settings,
   type SettingsResult,
-  type SystemUser,
 } from "./config/settings.ts";
 import { Box } from "./crypto/box.ts";
 import { formatKey, type KeyPair } from "./crypto/keys.ts";
 import type { NonceMark } from "./crypto/nonce_mark.ts";
-import { MspError } from "./errors.ts";
+import { MspError, UsageError } from "./errors.ts";
 import { ensureConfig, ensureModules, ensureStore, type ServerPaths } from "./first_start.ts";
 import { FunctionService } from "./functions/service.ts";
 import type { Endpoint } from "./http/endpoint.ts";
@@ -41,12 +41,8 @@ import { Watch } from "./watch.ts";
 export interface ServerOptions {
   readonly paths: ServerPaths;
   readonly log: Omit<LogSettings, "folder">;
-  /** Overrides config.ini. */
-  readonly host?: string;
-  /** Overrides config.ini; 0 takes a free port. */
-  readonly port?: number;
-  /** The user of function processes; overrides config.ini. */
-  readonly functionsUser?: SystemUser | undefined;
+  /** What the command line and the environment set instead of config.ini. */
+  readonly overrides?: Overrides;
 }
 
 /** A server that listens. */
@@ -79,7 +75,7 @@ const failures = logger(FAILURE_CATEGORY);
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { paths } = options;
-  const prepared = await prepare(paths);
+  const prepared = await prepare(options);
   const format = prepared instanceof MspError ? "text" : prepared.settings.logFormat;
   if (await openLog({ ...options.log, format, folder: paths.log })) logCreated([paths.log]);
   const closers = new Closers();
@@ -88,7 +84,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (prepared instanceof MspError) throw prepared;
     logCreated(prepared.made);
     for (const warning of prepared.warnings) log.warning("{warning}", { warning });
-    return await startParts(withFlags(prepared.settings, options), paths, closers);
+    return await startParts(prepared.settings, paths, closers);
   } catch (error) {
     if (error instanceof MspError) failures.fatal("{message}", { message: error.message });
     await closers.close();
@@ -176,13 +172,14 @@ function logCreated(paths: readonly string[]): void {
 
 /** What must be known before the log is opened; an error of ours is for the log too. */
 async function prepare(
-  paths: ServerPaths,
+  { paths, overrides }: ServerOptions,
 ): Promise<SettingsResult & { made: string[] } | MspError> {
   try {
-    const made = await ensureConfig(paths);
-    return { ...await readSettings(paths.config), made };
+    // First: wrong usage creates nothing.
+    const result = await readSettings(paths.config, overrides);
+    return { ...result, made: await ensureConfig(paths) };
   } catch (error) {
-    if (error instanceof MspError) return error;
+    if (error instanceof MspError && !(error instanceof UsageError)) return error;
     throw error;
   }
 }
@@ -299,16 +296,4 @@ function giveUpPermissions(paths: ServerPaths, { store, stateFolder, listen }: S
     ],
     write: [paths.log, stateFolder, ...listen.socket === undefined ? [] : [listen.socket.path]],
   });
-}
-
-/** Settings with what the command line says. */
-function withFlags(settings: Settings, options: ServerOptions): Settings {
-  const { host, port } = options;
-  const functions = "functionsUser" in options
-    ? { ...settings.functions, user: options.functionsUser }
-    : settings.functions;
-  if (host === undefined && port === undefined) return { ...settings, functions };
-  const { socket: _, ...tcp } = settings.listen;
-  const listen: ListenSettings = { ...tcp, host: host ?? tcp.host, port: port ?? tcp.port };
-  return { ...settings, functions, listen };
 }

@@ -5,30 +5,21 @@
  */
 import { runTool, type Tool, ToolError } from "../bench/tool.ts";
 import { commandHelp, COMMANDS, programHelp } from "../cli/commands.ts";
+import { ENVIRONMENT } from "../cli/environment.ts";
 import type { Kind } from "../lib/config/kinds.ts";
 import { FUNCTION_OPTIONS } from "../lib/config/modules.ts";
-import { OPTIONS } from "../lib/config/options.ts";
+import { allOptions } from "../lib/config/options.ts";
 import { REFUSALS } from "../lib/refusals.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
 /** An option of config.ini or modules.ini. */
 interface Option {
-  /** The default in words, where it depends on something. */
-  readonly otherwise?: string;
   readonly name: string;
-  readonly fallback: unknown;
+  readonly shownFallback: string;
   readonly kind: Kind<unknown>;
   readonly meaning: string;
 }
-
-const ENVIRONMENT = [
-  ["MSP_CONFIG_PATH", "config/config.ini", "config.ini; `--config` overrides it"],
-  ["MSP_MODCONF_PATH", "config/modules.ini", "modules.ini; `--modules-config` overrides it"],
-  ["MSP_LOGFILE_PATH", "log", "folder of the log; `--log-dir` overrides it"],
-  ["MSP_LOGLEVEL", "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL"],
-  ["MSP_MAXLOGS", "5", "rotated files of 10 MiB that are kept beside `latest.log`"],
-];
 
 function commandsPage(): string {
   return [
@@ -41,10 +32,11 @@ function commandsPage(): string {
 }
 
 function configurationPage(): string {
-  const specs = Object.values(OPTIONS);
+  const specs = allOptions().map((spec) => ({ ...spec, shownFallback: `\`${spec.fallback}\`` }));
   const sections = [...new Set(specs.map(({ section }) => section))].map((section) =>
     `## [${section}]\n\n${optionsTable(specs.filter((spec) => spec.section === section))}`
   );
+  const variables = ENVIRONMENT.map(({ name, fallback, meaning }) => [name, fallback, meaning]);
   return `# Configuration
 
 \`deno task docs\` writes this page from the tables that the program reads with.
@@ -55,8 +47,8 @@ The server reads \`config/config.ini\` at the start (\`--config\` or \`MSP_CONFI
 file). The first start creates it. The form:
 
 - A line is \`[Section]\`, \`Name=value\`, or a comment that starts with \`#\` or \`;\`.
-- Option names are case-insensitive.
-- Relative paths start at the working folder.
+- Names of sections and options are case-insensitive.
+- Relative paths start at the working folder. Nothing replaces \`~\` or \`$NAME\`: they are refused.
 - A wrong value stops the start; the error says what is expected. An unknown option is a warning.
 - When a limit is reached, a log line says so.
 
@@ -69,26 +61,23 @@ options of a function's section.
 
 ## Environment
 
-A flag overrides the environment, and the environment overrides the default.
+A flag overrides the environment, the environment overrides config.ini, and config.ini overrides the
+default.
 
-${table(["variable", "default", "meaning"], ENVIRONMENT)}`;
+${table(["variable", "default", "meaning"], variables)}`;
 }
 
 function optionsTable(options: readonly Option[]): string {
   return table(
     ["option", "default", "unit", "values", "meaning"],
-    options.map(({ name, fallback, kind, meaning, otherwise }) => [
+    options.map(({ name, shownFallback, kind, meaning }) => [
       name,
-      otherwise ?? defaultText(fallback),
+      shownFallback,
       kind.unit ?? "",
       kind.values ?? kind.expected,
       meaning,
     ]),
   );
-}
-
-function defaultText(fallback: unknown): string {
-  return Array.isArray(fallback) ? "nothing" : `\`${fallback}\``;
 }
 
 /** A table as `deno fmt` aligns it. */

@@ -1,22 +1,22 @@
 /**
  * @module
- * Writes lib/config/shipped.ts: the files that a first start makes, as text inside of the program.
- * They are imported and not read, because a compiled server may start in any folder. `--check`
- * only tells whether the file is up to date.
+ * Writes the files of a first start to where they are needed: config/config.ini from the table of
+ * options, and lib/config/shipped.ts from config/modules.ini and modules/, as text inside the program. They
+ * are imported and not read, because a compiled server may start in any folder. `--check` only tells
+ * whether both files are up to date.
  */
 import { runTool, type Tool, ToolError } from "../bench/tool.ts";
+import { configText } from "../lib/config/config_text.ts";
 
 const ROOT = new URL("../", import.meta.url);
-const TARGET = new URL("lib/config/shipped.ts", ROOT);
 const SOURCES = {
-  CONFIG_INI: "config/config.ini",
   MODULES_INI: "config/modules.ini",
   SIMPLE_TIME_JS: "modules/simple_time.js",
 };
 
 async function embed(): Promise<string> {
   const parts = [
-    "/**\n * @module\n * The files that a first start makes. Written by `deno task embed` from config/ and modules/;\n" +
+    "/**\n * @module\n * Files that a first start creates. Written by `deno task embed` from config/ and modules/:\n" +
     " * change those.\n */",
   ];
   for (const [name, path] of Object.entries(SOURCES)) {
@@ -29,15 +29,20 @@ async function embed(): Promise<string> {
 
 const TOOL = {
   name: "embed",
-  about: `Writes lib/config/shipped.ts: the files of a first start, as text in the program.`,
-  options: { check: { meaning: "only tell whether it is up to date" } },
+  about: `Writes the files of a first start: config/config.ini and lib/config/shipped.ts.`,
+  options: { check: { meaning: "only tell whether they are up to date" } },
 } satisfies Tool<string>;
 
 if (import.meta.main) {
   await runTool(TOOL, async ({ values: { check } }) => {
-    const text = await embed();
-    if (await Deno.readTextFile(TARGET).catch(() => "") === text) return;
-    if (check === undefined) return await Deno.writeTextFile(TARGET, text);
-    throw new ToolError("lib/config/shipped.ts is out of date", { hint: "deno task embed" });
+    const targets = { "config/config.ini": configText(), "lib/config/shipped.ts": await embed() };
+    for (const [path, text] of Object.entries(targets)) {
+      const target = new URL(path, ROOT);
+      if (await Deno.readTextFile(target).catch(() => "") === text) continue;
+      if (check !== undefined) {
+        throw new ToolError(`${path} is out of date`, { hint: "deno task embed" });
+      }
+      await Deno.writeTextFile(target, text);
+    }
   });
 }

@@ -64,15 +64,6 @@ Deno.test("README: the quick start and the function of one's own work as they st
   assert.equal(await run("client", until), "Hello from hello\n");
 });
 
-Deno.test("docs/configuration.md: the table of environment variables is the program's", async () => {
-  const main = await Deno.readTextFile(new URL("main.ts", ROOT));
-  const page = await Deno.readTextFile(new URL("docs/configuration.md", ROOT));
-  const used = [...new Set(main.match(/MSP_\w+/g))].toSorted();
-  const listed = [...page.matchAll(/^\| (MSP_\w+) +\|/gm)].map(([, name]) => name).toSorted();
-  assert.ok(used.length > 0);
-  assert.deepEqual(listed, used);
-});
-
 Deno.test("the documents link to files that exist", async () => {
   const folders = [".", "docs", "docs/decisions", "examples"];
   for (const folder of folders) {

@@ -1,22 +1,23 @@
 /**
  * @module
- * INI files in the form of the original's `configparser`, strict where it matters: the `ini` library
- * reads the values, but it drops a line that it does not understand, so every line is checked first
- * and a mistake is reported with its number. Names of options are folded to lower case.
+ * INI files in the form of Python's `configparser`, strict where it matters. The INI libraries drop lines
+ * that they do not understand and turn `true` or `1` into other types; here every line is an option, or a
+ * fault with its number. Names of sections and options are case-insensitive.
  */
-import ini from "ini";
 import { ConfigError, reasonOf } from "../errors.ts";
 
-/** An option as it stands in the file; `name` is folded to lower case. */
+/** An option as it stands in the file. */
 export interface IniOption {
+  /** As written. */
   readonly section: string;
+  /** Folded to lower case. */
   readonly name: string;
   readonly value: string;
   /** Counted from 1. */
   readonly line: number;
 }
 
-/** A line that is no section, option or comment, or an option that is given twice. */
+/** A line that is neither section, option nor comment, or an option that is given twice. */
 export interface IniFault {
   /** Counted from 1. */
   readonly line: number;
@@ -24,29 +25,38 @@ export interface IniFault {
   readonly state: string;
 }
 
-/** What a file holds, and the lines of it that were passed over. */
+/** The options of a file, and the lines that cannot be used. */
 export interface IniFile {
   readonly options: readonly IniOption[];
   readonly faults: readonly IniFault[];
 }
 
-/** What the lines of such a file should look like. */
+/** The form of such a file. */
 export const INI_HINT =
   "the form is [Section], then lines of Name=value; a line that starts with # or ; is a comment";
 
 /**
  * Reads an INI file.
  *
- * @throws {ConfigError} when the file cannot be read.
+ * @throws {ConfigError} when the file cannot be read, or is not UTF-8 text.
  */
 export async function readIni(path: string): Promise<IniFile> {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = await Deno.readTextFile(path);
+    bytes = await Deno.readFile(path);
   } catch (error) {
     throw new ConfigError(`Cannot read ${path}: ${reasonOf(error)}`, { cause: error });
   }
-  return parseIni(text);
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    // UTF-16 without a byte order mark is valid UTF-8 with zeros.
+    if (!text.includes("\0")) return parseIni(text);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
+  throw new ConfigError(`Cannot read ${path}: it is not UTF-8 text`, {
+    hint: "save the file again with the encoding UTF-8",
+  });
 }
 
 /**
@@ -61,64 +71,61 @@ export async function readIni(path: string): Promise<IniFile> {
  * ```
  */
 export function parseIni(text: string): IniFile {
-  const lines = text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
-  const { places, faults } = findOptions(lines);
-  const sections: Record<string, unknown> = ini.parse(lines.join("\n"), { bracketedArray: false });
-  const options = places.map(({ section, writtenName, name, line }) => {
-    // The library makes a tree of sections with dots in their names.
-    const members = section.split(".").reduce<unknown>(member, sections);
-    return { section, name, value: String(member(members, writtenName) ?? ""), line };
-  });
+  const options: IniOption[] = [];
+  const faults: IniFault[] = [];
+  const seen = new Set<string>();
+  let section: string | undefined;
+  for (const [index, raw] of text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/).entries()) {
+    const line = index + 1;
+    if (/^\s*(?:[#;]|$)/.test(raw)) continue;
+    const header = HEADER.exec(raw)?.[1]?.trim();
+    if (header !== undefined) {
+      section = header;
+      if (isDefault(header)) {
+        faults.push({ line, state: "opens [DEFAULT], which is not supported" });
+      }
+      continue;
+    }
+    if (section !== undefined && isDefault(section)) continue;
+    const sign = raw.indexOf("=");
+    const name = raw.slice(0, Math.max(sign, 0)).trim();
+    const value = raw.slice(sign + 1).trim();
+    const state = section === undefined
+      ? "stands before the first [Section]"
+      : faultOf(raw, name, value);
+    const key = `${section?.toLowerCase()}\0${name.toLowerCase()}`;
+    if (state !== undefined) faults.push({ line, state });
+    else if (seen.has(key)) faults.push({ line, state: `gives ${name} a second time` });
+    else if (section !== undefined) {
+      seen.add(key);
+      options.push({ section, name: name.toLowerCase(), value: unquoted(value), line });
+    }
+  }
   return { options, faults };
 }
 
-interface OptionPlace {
-  readonly section: string;
-  readonly writtenName: string;
-  readonly name: string;
-  readonly line: number;
+/** A comment may follow, which is harmless here. */
+const HEADER = /^\[([^\]]+)\]\s*(?:[#;].*)?$/;
+const QUOTED = /^(?:"([^"]*)"|'([^']*)')$/;
+
+/** The section whose values `configparser` gives to all others. */
+function isDefault(section: string): boolean {
+  return section.toLowerCase() === "default";
 }
 
-/** Where the options are, and the lines that the library would drop or misread. */
-function findOptions(lines: readonly string[]): { places: OptionPlace[]; faults: IniFault[] } {
-  const places: OptionPlace[] = [];
-  const faults: IniFault[] = [];
-  let section: string | undefined;
-  for (const [index, raw] of lines.entries()) {
-    const line = index + 1;
-    const text = raw.trim();
-    if (text === "" || /^[#;]/.test(text)) continue;
-    const header = /^\[([^\]]+)\]$/.exec(text)?.[1];
-    if (header !== undefined && raw.startsWith("[")) {
-      section = header;
-      continue;
-    }
-    const [, writtenName = "", value = ""] = /^([^=]+)=(.*)$/.exec(text) ?? [];
-    const place = { writtenName: writtenName.trim(), name: writtenName.trim().toLowerCase(), line };
-    const state = /^\s/.test(raw)
-      ? "is indented; an option takes one line"
-      : faultOf(place.name, value);
-    if (section === undefined) faults.push({ line, state: "stands before the first [Section]" });
-    else if (state !== undefined) faults.push({ line, state });
-    else if (places.some((other) => other.section === section && other.name === place.name)) {
-      faults.push({ line, state: `gives ${place.name} a second time` });
-    } else places.push({ section, ...place });
-  }
-  return { places, faults };
-}
-
-function faultOf(name: string, value: string): string | undefined {
+function faultOf(raw: string, name: string, value: string): string | undefined {
+  if (/^\s/.test(raw)) return "is indented; an option takes one line";
+  if (raw.startsWith("[")) return "is not a [Section]";
   if (name === "") return "is not Name=value (a colon does not separate them here)";
-  if (name === "__proto__" || /["'[\]\\;#]/.test(name)) return "has an impossible name";
+  if (/["'[\]\\;#]/.test(name)) return "has an impossible name";
   if (/%\(\w+\)s/.test(value)) return "uses %(…)s, which is not supported; write it out";
-  if (/[;#]/.test(value) && !/^"[^"]*"$/.test(value.trim())) {
+  if (/[;#]/.test(value) && !QUOTED.test(value)) {
     return 'has # or ; in the value; put a comment on a line of its own, a path with it in "…"';
   }
   return undefined;
 }
 
-function member(tree: unknown, name: string): unknown {
-  return typeof tree === "object" && tree !== null && Object.hasOwn(tree, name)
-    ? (tree as Record<string, unknown>)[name]
-    : undefined;
+function unquoted(value: string): string {
+  const [, double, single] = QUOTED.exec(value) ?? [];
+  return double ?? single ?? value;
 }

@@ -4,42 +4,151 @@
  * wrong entry costs only its own function.
  */
 import { type IniFile, type IniOption, readIni } from "./ini.ts";
-import { type Kind, listOf, oneOf, PATH, wholeNumber } from "./kinds.ts";
+import { choice, type Kind, kindOf, listOf, PATH, refusal, wholeNumber } from "./kinds.ts";
 import { MAX_HEAP } from "./options.ts";
 
-/** What a function may touch beyond its own modules folder. */
-export interface Grants {
-  readonly read: readonly string[];
-  /** Reading these is granted with it. */
-  readonly write: readonly string[];
-  /** `host`, `host:port`, or `*` for every host. */
-  readonly net: readonly string[];
-  readonly env: readonly string[];
+/** An option of a function's section. */
+export interface FunctionOptionSpec<T> {
+  readonly name: string;
+  readonly kind: Kind<T>;
+  readonly fallback: T;
+  /** The default for docs/modules.md. */
+  readonly shownFallback: string;
+  /** What it does, and for a limit what happens there. */
+  readonly meaning: string;
 }
 
+function option<T>(
+  name: string,
+  kind: Kind<T>,
+  fallback: T,
+  meaning: string,
+  shownFallback = `\`${fallback}\``,
+): FunctionOptionSpec<T> {
+  return { name, kind, fallback, meaning, shownFallback };
+}
+
+function grant(name: string, kind: Kind<readonly string[]>, meaning: string): GrantSpec {
+  return option(name, kind, [], meaning, "nothing");
+}
+type GrantSpec = FunctionOptionSpec<readonly string[]>;
+
+const NET_TARGET =
+  /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)(?::(\d{1,5}))?$/;
+const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+const PATHS = listOf("paths, separated by commas", PATH);
+const NET = listOf(
+  "hosts such as api.example.org:443, separated by commas, or * for every host",
+  kindOf("a host", (text) => {
+    const [target, port = "1"] = NET_TARGET.exec(text) ?? [];
+    return text === "*" || target !== undefined && Number(port) <= 65535 ? text : undefined;
+  }),
+);
+const ENV = listOf(
+  "names of variables, separated by commas",
+  kindOf("a name", (text) => ENV_NAME.test(text) ? text : undefined),
+);
+
+/** What a function may touch beyond its own modules folder. */
+const GRANTS = {
+  read: grant("Read", PATHS, "Files and folders that it may read."),
+  /** Reading these is granted with it. */
+  write: grant("Write", PATHS, "Files and folders that it may read and write."),
+  /** `host`, `host:port`, or `*` for every host. */
+  net: grant("Net", NET, "Hosts that it may connect to, and addresses that it may listen on."),
+  env: grant("Env", ENV, "Variables of the server's environment that it may read."),
+} as const;
+
+/** What a function may use, and how it runs. */
+const LIMITS = {
+  timeoutSeconds: option(
+    "Timeout",
+    wholeNumber("seconds", 1, 3600),
+    10,
+    "Time for one call. Then the caller is refused and `signal` aborts.",
+  ),
+  /** Workers. */
+  instances: option(
+    "Instances",
+    wholeNumber("workers", 1, 64),
+    1,
+    "Workers of the function. A call goes to the least busy one.",
+  ),
+  /** Calls that wait or run at the same time. */
+  queueLimit: option(
+    "Queue",
+    wholeNumber("calls", 1, 65_536),
+    256,
+    "Calls that wait or run at the same time. At the limit, new calls are refused at once.",
+  ),
+  maxResultBytes: option(
+    "MaxResult",
+    wholeNumber("bytes", 1, 67_108_864),
+    1_048_576,
+    "Size of a result. The call fails if its result is larger.",
+  ),
+  /** Of a file that it writes. */
+  maxFileMegabytes: option(
+    "MaxFile",
+    wholeNumber("megabytes", 1, 1_000_000),
+    1024,
+    "Size of a file that it writes. Writing beyond it fails.",
+  ),
+  /** Of the arguments of a call. */
+  maxParamsBytes: option(
+    "MaxParams",
+    wholeNumber("bytes", 2, 1_048_576),
+    1_048_576,
+    "Size of the arguments of a call, as JSON. A call with larger ones is refused. `[Limits] BodySize` " +
+      "limits them as well.",
+  ),
+  /** Whether it is told the name of its caller. */
+  tellsCaller: option(
+    "Caller",
+    choice({ none: false, name: true }),
+    false,
+    "`name` tells the function which client calls: `call.client` is the name in the client's file.",
+    "`none`",
+  ),
+  process: option<"shared" | "own" | undefined>(
+    "Process",
+    choice<"shared" | "own">({ shared: "shared", own: "own" }),
+    undefined,
+    "`own` gives the function a process to itself. Functions in a `shared` process must trust each " +
+      "other. `Env` needs `own`.",
+    "own with grants, else shared",
+  ),
+  /** Of its own process; what config.ini says when absent. */
+  maxHeapMegabytes: option<number | undefined>(
+    "MaxHeap",
+    MAX_HEAP,
+    undefined,
+    "Memory that its own process may use beyond its size at the start; needs `Process=own`. Beyond " +
+      "it, the process is replaced.",
+    "that of config.ini",
+  ),
+} as const;
+
+/** Every option of a function's section. A new one is one entry in a table above. */
+export const FUNCTION_OPTIONS = { ...GRANTS, ...LIMITS } as const;
+
+type ValuesOf<T> = {
+  readonly [K in keyof T]: T[K] extends FunctionOptionSpec<infer V> ? V : never;
+};
+
+/** What a function may touch beyond its own modules folder. */
+export type Grants = ValuesOf<typeof GRANTS>;
+
 /** A function as modules.ini describes it. */
-export interface FunctionConfig {
+export interface FunctionConfig extends Omit<ValuesOf<typeof LIMITS>, "process"> {
   /** Folded to lower case. */
   readonly functionName: string;
   /** A file name in the modules folder, without its ending. */
   readonly moduleName: string;
   readonly grants: Grants;
-  readonly timeoutSeconds: number;
-  /** Workers. */
-  readonly instances: number;
-  /** Calls that wait or run at the same time. */
-  readonly queueLimit: number;
-  readonly maxResultBytes: number;
-  /** Of a file that it writes. */
-  readonly maxFileMegabytes: number;
-  /** Of the arguments of a call. */
-  readonly maxParamsBytes: number;
-  /** Whether it is told the name of its caller. */
-  readonly tellsCaller: boolean;
   /** Whether it is alone in its process. */
   readonly hasOwnProcess: boolean;
-  /** Of its own process; what config.ini says when absent. */
-  readonly maxHeapMegabytes: number | undefined;
 }
 
 /** A function whose section cannot be used. */
@@ -58,130 +167,11 @@ export interface ModulesResult {
   readonly isWhole: boolean;
 }
 
-/** An option of a function's section. */
-export interface FunctionOptionSpec<T> {
-  readonly name: string;
-  readonly fallback: T;
-  readonly kind: Kind<T>;
-  /** What it does, and for a limit what happens at it. */
-  readonly meaning: string;
-  /** The default in words, where it depends on something. */
-  readonly otherwise?: string;
-}
-
 /** Longest function name in UTF-8, on the wire too. */
 export const MAX_NAME_BYTES = 255;
 
-const SECTION = "Modules";
+const SECTION = "modules";
 const MODULE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
-const NET_TARGET =
-  /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)(?::(\d{1,5}))?$/;
-const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-
-const PATHS = listOf("paths, separated by commas", PATH.parse);
-const NET = listOf(
-  "hosts such as api.example.org:443, separated by commas, or * for every host",
-  (text) =>
-    text === "*" || Number(NET_TARGET.exec(text)?.[1] ?? 1) <= 65535 && NET_TARGET.test(text)
-      ? text
-      : undefined,
-);
-const ENV = listOf(
-  "names of variables, separated by commas",
-  (text) => ENV_NAME.test(text) ? text : undefined,
-);
-
-function option<T>(
-  name: string,
-  fallback: T,
-  kind: Kind<T>,
-  meaning: string,
-  otherwise?: string,
-): FunctionOptionSpec<T> {
-  return { name, fallback, kind, meaning, ...otherwise === undefined ? {} : { otherwise } };
-}
-
-/** Every option of a function's section. */
-export const FUNCTION_OPTIONS = {
-  read: option<readonly string[]>("Read", [], PATHS, "Files and folders that it may read."),
-  write: option<readonly string[]>(
-    "Write",
-    [],
-    PATHS,
-    "Files and folders that it may read and write.",
-  ),
-  net: option<readonly string[]>(
-    "Net",
-    [],
-    NET,
-    "Hosts that it may connect to, and addresses that it may listen on.",
-  ),
-  env: option<readonly string[]>(
-    "Env",
-    [],
-    ENV,
-    "Variables of the server's environment that it may read.",
-  ),
-  timeout: option(
-    "Timeout",
-    10,
-    wholeNumber("seconds", 1, 3600),
-    "Time for one call. Then the caller is refused and `signal` aborts.",
-  ),
-  instances: option(
-    "Instances",
-    1,
-    wholeNumber("workers", 1, 64),
-    "Workers of the function. A call goes to the least busy one.",
-  ),
-  queue: option(
-    "Queue",
-    256,
-    wholeNumber("calls", 1, 65_536),
-    "Calls that wait or run at the same time. At the limit, new calls are refused at once.",
-  ),
-  maxResult: option(
-    "MaxResult",
-    1_048_576,
-    wholeNumber("bytes", 1, 67_108_864),
-    "Size of a result. The call fails if its result is larger.",
-  ),
-  maxFile: option(
-    "MaxFile",
-    1024,
-    wholeNumber("megabytes", 1, 1_000_000),
-    "Size of a file that it writes. Writing beyond it fails.",
-  ),
-  maxParams: option(
-    "MaxParams",
-    1_048_576,
-    wholeNumber("bytes", 2, 1_048_576),
-    "Size of the arguments of a call, as JSON. A call with larger ones is refused. `[Limits] BodySize` " +
-      "limits them as well.",
-  ),
-  caller: option<"none" | "name">(
-    "Caller",
-    "none",
-    oneOf("none", "name"),
-    "`name` tells the function which client calls: `call.client` is the name in the client's file.",
-  ),
-  process: option<"shared" | "own" | undefined>(
-    "Process",
-    undefined,
-    oneOf("shared", "own"),
-    "`own` gives the function a process to itself. Functions in a `shared` process must trust each " +
-      "other. `Env` needs `own`.",
-    "own with grants, else shared",
-  ),
-  maxHeap: option<number | undefined>(
-    "MaxHeap",
-    undefined,
-    MAX_HEAP,
-    "Memory that its own process may use beyond its size at the start; needs `Process=own`. Beyond " +
-      "it, the process is replaced.",
-    "that of config.ini",
-  ),
-} as const;
 
 /**
  * Reads modules.ini.
@@ -200,18 +190,18 @@ export function hasGrants({ read, write, net, env }: Grants): boolean {
 /** Functions from the content of a file; `path` is for messages. */
 export function modulesFrom({ options, faults: lineFaults }: IniFile, path: string): ModulesResult {
   const warnings = lineFaults.map(({ line, state }) => `${path}: line ${line} ${state}; skipped`);
-  const named = options.filter(({ section }) => section === SECTION)
+  const named = options.filter(isNaming)
     .filter((each) => {
       const warning = nameWarning(each);
       if (warning !== undefined) warnings.push(`${path}: line ${each.line}${warning}; skipped`);
       return warning === undefined;
     });
   const isOwn = (name: string, { section }: IniOption): boolean =>
-    section !== SECTION && section.toLowerCase() === name;
+    section.toLowerCase() === name && name !== SECTION;
   for (const each of options) {
-    if (each.section === SECTION || named.some(({ name }) => isOwn(name, each))) continue;
+    if (isNaming(each) || named.some(({ name }) => isOwn(name, each))) continue;
     warnings.push(
-      `${path}: line ${each.line} is in the section [${each.section}], which is no function's`,
+      `${path}: line ${each.line} is in the section [${each.section}], which is not that of a function`,
     );
   }
   const entries: FunctionConfig[] = [], faults: FunctionConfigFault[] = [];
@@ -223,6 +213,11 @@ export function modulesFrom({ options, faults: lineFaults }: IniFile, path: stri
     else faults.push({ functionName: name, state: `${path}: ${result.fault}` });
   }
   return { entries, faults, warnings, isWhole: lineFaults.length === 0 };
+}
+
+/** Whether an option gives a function its module. */
+function isNaming({ section }: IniOption): boolean {
+  return section.toLowerCase() === SECTION;
 }
 
 function nameWarning({ name, value }: IniOption): string | undefined {
@@ -240,45 +235,36 @@ function functionConfig(
   options: readonly IniOption[],
 ): { config: FunctionConfig; fault?: string; warnings: string[] } {
   let fault: string | undefined;
-  const value = <T>(spec: FunctionOptionSpec<T>): T => {
+  const valueOf = (spec: FunctionOptionSpec<unknown>): unknown => {
     const found = options.find(({ name }) => name === spec.name.toLowerCase());
     if (found === undefined) return spec.fallback;
     const parsed = spec.kind.parse(found.value);
-    if (parsed !== undefined) return parsed;
-    fault ??= `line ${found.line}: ${spec.name} = ${JSON.stringify(found.value.slice(0, 80))}, ` +
-      `expected ${spec.kind.expected}`;
+    if ("value" in parsed) return parsed.value;
+    fault ??= `line ${found.line}: ${spec.name} = ${refusal(spec.kind, found.value, parsed)}`;
     return spec.fallback;
   };
-  const grants: Grants = {
-    read: value(FUNCTION_OPTIONS.read),
-    write: value(FUNCTION_OPTIONS.write),
-    net: value(FUNCTION_OPTIONS.net),
-    env: value(FUNCTION_OPTIONS.env),
-  };
-  const process = value(FUNCTION_OPTIONS.process) ?? (hasGrants(grants) ? "own" : "shared");
-  const config: FunctionConfig = {
-    functionName,
-    moduleName,
-    grants,
-    timeoutSeconds: value(FUNCTION_OPTIONS.timeout),
-    instances: value(FUNCTION_OPTIONS.instances),
-    queueLimit: value(FUNCTION_OPTIONS.queue),
-    maxResultBytes: value(FUNCTION_OPTIONS.maxResult),
-    maxFileMegabytes: value(FUNCTION_OPTIONS.maxFile),
-    maxParamsBytes: value(FUNCTION_OPTIONS.maxParams),
-    tellsCaller: value(FUNCTION_OPTIONS.caller) === "name",
-    hasOwnProcess: process === "own",
-    maxHeapMegabytes: value(FUNCTION_OPTIONS.maxHeap),
-  };
+  const grants = valuesOf(GRANTS, valueOf);
+  const { process = hasGrants(grants) ? "own" : "shared", ...limits } = valuesOf(LIMITS, valueOf);
+  const hasOwnProcess = process === "own";
+  const config: FunctionConfig = { functionName, moduleName, grants, ...limits, hasOwnProcess };
   const known = Object.values(FUNCTION_OPTIONS).map(({ name }) => name.toLowerCase());
   const warnings = options.filter(({ name }) => !known.includes(name))
     .map(({ section, name, line }) => `line ${line}: unknown option [${section}] ${name}`);
-  if (config.maxHeapMegabytes !== undefined && !config.hasOwnProcess) {
+  if (config.maxHeapMegabytes !== undefined && !hasOwnProcess) {
     fault ??= `[${functionName}] MaxHeap needs Process=own: other functions share the process`;
   }
   // Functions of one process can read its environment.
-  if (grants.env.length > 0 && !config.hasOwnProcess) {
+  if (grants.env.length > 0 && !hasOwnProcess) {
     fault ??= `[${functionName}] Env needs Process=own: other functions share the process`;
   }
   return { config, warnings, ...(fault === undefined ? {} : { fault }) };
+}
+
+/** The one place where a table becomes its type. */
+function valuesOf<T extends Readonly<Record<string, FunctionOptionSpec<unknown>>>>(
+  specs: T,
+  valueOf: (spec: FunctionOptionSpec<unknown>) => unknown,
+): ValuesOf<T> {
+  const pairs = Object.entries(specs).map(([key, spec]) => [key, valueOf(spec)] as const);
+  return Object.fromEntries(pairs) as ValuesOf<T>;
 }

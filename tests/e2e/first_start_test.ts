@@ -30,7 +30,9 @@ Deno.test("a first start in an empty folder makes everything, and says so", asyn
     "sec/clients.dev",
     "sec/state",
   ];
-  for (const path of made) assert.match(server.err, new RegExp(`INFO server: Created ${path}\n`));
+  for (const path of made) {
+    assert.match(server.err, new RegExp(`INFO server: Created ${folder.join(path)}\n`));
+  }
   assert.match(
     server.out,
     /^Mini Share Point is ready on http:\/\/127\.0\.0\.1:\d+\/v1 \(listening on 127\.0\.0\.1:\d+\), server public key [A-Za-z0-9+/]{43}=\n$/,

@@ -73,6 +73,7 @@ const FAULTS: { line: string; state: RegExp; why: string }[] = [
   { line: "Net=x.org,,y.org", state: /expected hosts such as/, why: "a gap" },
   { line: "Env=A-B", state: /expected names of variables/, why: "no name" },
   { line: "Read=/a,", state: /expected paths, separated by commas/, why: "an empty path" },
+  { line: "Read=/a, ~/b", state: /nothing replaces ~ here/, why: "a home folder" },
   { line: "Process=mine", state: /expected shared or own/, why: "no such word" },
   { line: "MaxHeap=100", state: /MaxHeap needs Process=own/, why: "others would share it" },
 ];
@@ -91,16 +92,22 @@ Deno.test("readModules() warns of sections and options that mean nothing", async
   const { entries, warnings } = await read("[Modules]\nf=f\n[g]\nRead=/x\n[f]\nRaed=/x\n");
   assert.equal(entries.length, 1);
   assert.deepEqual(warnings, [
-    "/modules.ini: line 4 is in the section [g], which is no function's",
+    "/modules.ini: line 4 is in the section [g], which is not that of a function",
     "/modules.ini: line 6: unknown option [f] raed",
   ]);
 });
 
 Deno.test("readModules() grants nothing for hostile values", async () => {
-  const values = HOSTILE_TEXTS.filter((text) => !/[\r\n]/.test(text));
+  const values = HOSTILE_TEXTS.filter((text) => !/[\r\n\0]/.test(text));
   assert.ok(values.length > 0);
   for (const value of values) {
-    for (const { name } of [FUNCTION_OPTIONS.net, FUNCTION_OPTIONS.env, FUNCTION_OPTIONS.timeout]) {
+    for (
+      const { name } of [
+        FUNCTION_OPTIONS.net,
+        FUNCTION_OPTIONS.env,
+        FUNCTION_OPTIONS.timeoutSeconds,
+      ]
+    ) {
       const { entries } = await read(`[Modules]\nf=f\n[f]\n${name}=${value}\n`);
       for (const { grants, timeoutSeconds } of entries) {
         for (const each of [...grants.net, ...grants.env]) assert.match(each, /^[\w.:[\]*-]+$/);

@@ -1,0 +1,47 @@
+/**
+ * @module
+ * The variables of the environment that the program reads.
+ */
+
+/** One variable; docs/configuration.md is written from the table. */
+export interface VariableSpec {
+  readonly name: string;
+  readonly fallback: string;
+  readonly meaning: string;
+}
+
+/** Every variable. */
+export const ENVIRONMENT: readonly VariableSpec[] = [
+  {
+    name: "MSP_CONFIG_PATH",
+    fallback: "config/config.ini",
+    meaning: "config.ini; `--config` overrides it",
+  },
+  {
+    name: "MSP_MODCONF_PATH",
+    fallback: "config/modules.ini",
+    meaning: "modules.ini; `--modules-config` overrides it",
+  },
+  {
+    name: "MSP_LOGFILE_PATH",
+    fallback: "log",
+    meaning: "folder of the log; `--log-dir` overrides it",
+  },
+  {
+    name: "MSP_LOGLEVEL",
+    fallback: "INFO",
+    meaning: "DEBUG, INFO, WARNING, ERROR or CRITICAL",
+  },
+  {
+    name: "MSP_MAXLOGS",
+    fallback: "5",
+    meaning: "rotated files of 10 MiB that are kept beside `latest.log`",
+  },
+  {
+    name: "MSP_FUNCTIONS_USER",
+    fallback: "none",
+    meaning:
+      "user and group of function processes, UID:GID; `--functions-user` overrides it, and it overrides " +
+      "`[Functions] User`",
+  },
+];
