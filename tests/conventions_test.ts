@@ -205,3 +205,31 @@ Deno.test("tests are skipped by testIf only, which says why", async () => {
     assert.doesNotMatch(text, /^Deno\.test\([^\n]*\n\s*if \([^\n]*\) return;$/m, path);
   }
 });
+
+Deno.test("actions are pinned by commit, images by digest, and one version of Deno is used", async () => {
+  const read = (path: string): Promise<string> => Deno.readTextFile(join(ROOT, path));
+  const workflows = await listFiles(".github/workflows");
+  assert.ok(workflows.length > 1);
+  const versions = new Set<string>();
+  for (const path of workflows) {
+    const text = await read(path);
+    for (const [, action = ""] of text.matchAll(/\buses: (.+)/g)) {
+      assert.match(action, /^(?:[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|\.\/\.github\/.+)$/, path);
+    }
+    for (const [, image = ""] of text.matchAll(/\bimage: (\S+:\S+)/g)) {
+      if (!image.includes("$")) assert.match(image, /@sha256:[0-9a-f]{64}$/, path);
+    }
+    for (const [, version = ""] of text.matchAll(/DENO_VERSION: "(.+)"/g)) versions.add(version);
+  }
+  const images = [...(await read("Dockerfile")).matchAll(/^ARG \w+_IMAGE=(.+)$/gm)];
+  assert.equal(images.length, 2);
+  for (const [, image = ""] of images) {
+    assert.match(image, /^docker\.io\/\w+\/\w+:[\w.-]+@sha256:[0-9a-f]{64}$/);
+    const [, version] = /\/deno:(.+)@/.exec(image) ?? [];
+    if (version !== undefined) versions.add(version);
+  }
+  for (const [, version = ""] of (await read(".ci/run")).matchAll(/deno@([\d.]+)/g)) {
+    versions.add(version);
+  }
+  assert.equal(versions.size, 1, [...versions].join(", "));
+});
