@@ -3,6 +3,8 @@
  * What the documents show is what the program does.
  */
 import assert from "node:assert/strict";
+import { COMMANDS } from "../cli/commands.ts";
+import { OPTIONS } from "../lib/config/options.ts";
 import { freePort, PROGRAM, run, ServerProcess, TempFolder } from "./program.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -64,15 +66,79 @@ Deno.test("README: the quick start and the function of one's own work as they st
   assert.equal(await run("client", until), "Hello from hello\n");
 });
 
-Deno.test("the documents link to files that exist", async () => {
-  const folders = [".", "docs", "docs/decisions", "examples"];
-  for (const folder of folders) {
-    for await (const { name } of Deno.readDir(new URL(`${folder}/`, ROOT))) {
+/** Every page, with the folder that its links start at. */
+const PAGES = await readPages();
+
+async function readPages(): Promise<{ file: URL; name: string; text: string }[]> {
+  const pages: { file: URL; name: string; text: string }[] = [];
+  for (const folder of ["", "docs/", "docs/decisions/", "examples/"]) {
+    for await (const { name } of Deno.readDir(new URL(folder, ROOT))) {
       if (!name.endsWith(".md")) continue;
-      const file = new URL(`${folder}/${name}`, ROOT);
-      for (const [, link = ""] of (await Deno.readTextFile(file)).matchAll(/\]\(([^)#:]+)\)/g)) {
-        await Deno.stat(new URL(link, file)).catch(() => assert.fail(`${name} links to ${link}`));
-      }
+      const file = new URL(folder + name, ROOT);
+      pages.push({ file, name: folder + name, text: await Deno.readTextFile(file) });
+    }
+  }
+  assert.ok(pages.length > 15, "the pages were not found");
+  return pages;
+}
+
+Deno.test("the documents link to files that exist", async () => {
+  for (const { file, name, text } of PAGES) {
+    for (const [, link = ""] of text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
+      await Deno.stat(new URL(link, file)).catch(() => assert.fail(`${name} links to ${link}`));
+    }
+  }
+});
+
+Deno.test("the documents link to headings that exist", () => {
+  const anchors = new Map(PAGES.map(({ file, text }) => [
+    file.href,
+    [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+      heading.toLowerCase().replace(/[^\p{L}\p{N}_ -]/gu, "").replaceAll(" ", "-")
+    ),
+  ]));
+  for (const { file, name, text } of PAGES) {
+    for (const [, link = "", anchor = ""] of text.matchAll(/\]\(([^)#:]*)#([^)]+)\)/g)) {
+      const target = anchors.get(new URL(link === "" ? file.href : link, file).href);
+      assert.ok(target?.includes(anchor), `${name} links to ${link}#${anchor}`);
+    }
+  }
+});
+
+Deno.test("the documents name commands, tasks, options and files that exist", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  const commands = COMMANDS.map(({ name }) => name);
+  const options = Object.values(OPTIONS).map(({ section, name }) => `[${section}] ${name}`);
+  let count = 0;
+  const check = (isTrue: boolean, name: string, what: string): void => {
+    count++;
+    assert.ok(isTrue, `${name} names ${what}`);
+  };
+  for (const { name, text } of PAGES) {
+    for (const [, command = ""] of text.matchAll(/(?:^|`)msp ([a-z][a-z-]*)/gm)) {
+      check(commands.includes(command), name, `the command ${command}`);
+    }
+    for (const [, task = ""] of text.matchAll(/deno(?:@[\d.]+)? task ([a-z]+)/g)) {
+      check(task in tasks, name, `the task ${task}`);
+    }
+    for (const [, option = ""] of text.matchAll(/`(\[[A-Z]\w+\] [A-Z]\w+)/g)) {
+      check(options.includes(option), name, `the option ${option}`);
+    }
+    for (const [, path = ""] of text.matchAll(FILE_PATH)) {
+      const isThere = await Deno.stat(new URL(path, ROOT)).then(() => true, () => false);
+      check(isThere, name, `the file ${path}`);
+    }
+  }
+  assert.ok(count > 100, "hardly anything was found");
+});
+/** A path of the repository in a code span. */
+const FILE_PATH = /`((?:tests|lib|cli|deploy|tasks|bench|examples|docs|client|\.ci)\/[\w./-]*)`/g;
+
+Deno.test("no code span of the documents goes over a line end", () => {
+  for (const { name, text } of PAGES) {
+    const prose = text.replace(/^ *```[\s\S]*?^ *```$/gm, "");
+    for (const line of prose.split("\n")) {
+      assert.equal((line.match(/`/g) ?? []).length % 2, 0, `${name}: ${line}`);
     }
   }
 });

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { FunctionServer } from "./functions.ts";
-import { ServerProcess, TempFolder } from "./program.ts";
+import { mspOk, ServerProcess, TempFolder } from "./program.ts";
 import { callServer, registerClient } from "./registered.ts";
 
 const text = await Deno.readTextFile(new URL("../docs/modules.md", import.meta.url));
@@ -79,6 +79,18 @@ Deno.test("docs/modules.md: the counter", async () => {
     counts.map(Number).toSorted((a, b) => a - b),
     Array.from({ length: 20 }, (_, i) => i + 1),
   );
+});
+
+Deno.test("docs/modules.md: what a module says of itself", async () => {
+  await using folder = await TempFolder.make();
+  const [, section = ""] = text.split("## Arguments, results and errors\n");
+  await folder.write("modules/garage.js", /```js\n([\s\S]*?)```/.exec(section)?.[1] ?? "");
+  await folder.write("config/modules.ini", "[Modules]\ngarage=garage\n");
+  const [report] = JSON.parse(await mspOk(["functions", "--json"], { cwd: folder.path }));
+  assert.equal(report.state, "ready");
+  assert.equal(report.title, "Garage door");
+  assert.deepEqual(report.params.required, ["door", "open"]);
+  assert.deepEqual(report.annotations, { idempotentHint: true });
 });
 
 Deno.test("docs/modules.md: what a function gets", async () => {
