@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { COMMANDS } from "../cli/commands.ts";
-import { OPTIONS } from "../lib/config/options.ts";
+import { allOptions } from "../lib/config/options.ts";
 import { freePort, PROGRAM, run, ServerProcess, TempFolder } from "./program.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -108,7 +108,7 @@ Deno.test("the documents link to headings that exist", () => {
 Deno.test("the documents name commands, tasks, options and files that exist", async () => {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
   const commands = COMMANDS.map(({ name }) => name);
-  const options = Object.values(OPTIONS).map(({ section, name }) => `[${section}] ${name}`);
+  const options = allOptions().map(({ section, name }) => `[${section}] ${name}`);
   let count = 0;
   const check = (isTrue: boolean, name: string, what: string): void => {
     count++;
