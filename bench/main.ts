@@ -68,8 +68,8 @@ async function run({ values, number }: Arguments): Promise<void> {
   requirePrograms();
   const isQuick = values.quick !== undefined;
   const effort: Effort = isQuick
-    ? { rounds: 1, seconds: 1, clients: 500 }
-    : { rounds: number("rounds"), seconds: number("seconds"), clients: 10_000 };
+    ? { rounds: 1, seconds: 1, clients: 500, isBrief: true }
+    : { rounds: number("rounds"), seconds: number("seconds"), clients: 10_000, isBrief: false };
   const parts = chosenParts(values.only);
   const binary = await findBinary(values.binary);
   const isWhole = !isQuick && values.only === undefined && values.compare === undefined;

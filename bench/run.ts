@@ -60,7 +60,7 @@ async function runCallsPart(
   { folder, effort, revision }: Plan,
   { rows, more, faults }: Findings,
 ): Promise<void> {
-  await using course = await Course.open(folder);
+  await using course = await Course.open(folder, effort);
   await course.add(ECHO, helperLine("steps.ts", ECHO), { isServer: false, answersOnce: false });
   await course.add(OURS, serverLine(undefined));
   if (revision !== undefined) await course.add(revision.name, revision.line);
@@ -85,7 +85,7 @@ async function runCallsPart(
 }
 
 async function runLadderPart({ folder, effort }: Plan, findings: Findings): Promise<void> {
-  await using course = await Course.open(folder);
+  await using course = await Course.open(folder, effort);
   findings.ladder = await runLadder(course, serverLine(undefined), effort);
   say(`\nladder\n${ladderTable(findings.ladder)}`);
 }

@@ -22,9 +22,10 @@ const CONFIG = "[Proxy]\nForwardFor=1\n[Limits]\nFailuresPerMinute=1000000\nSear
 export async function runManyClients(
   folder: string,
   line: readonly string[],
-  { rounds, seconds, clients }: Effort,
+  effort: Effort,
 ): Promise<Row> {
-  await using course = await Course.open(folder);
+  const { rounds, seconds, clients } = effort;
+  await using course = await Course.open(folder, effort);
   await course.add("many", line, { clients });
   await course.add("one", line);
   const samples = await course.run(["many", "one"], rounds, { connections: 32, seconds });

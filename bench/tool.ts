@@ -139,7 +139,9 @@ export async function runTool<Name extends string>(
     if ("help" in request) say(request.help.trimEnd());
     else await run(request);
     Deno.exit(0);
-  } catch (error) {
+  } catch (thrown) {
+    // What a failure left behind may fail to go: the failure itself says more.
+    const error = thrown instanceof SuppressedError ? thrown.suppressed : thrown;
     if (!(error instanceof ToolError)) throw error;
     const hint = error.hint === undefined ? "" : `\nhint: ${error.hint}`;
     // deno-lint-ignore no-console -- a tool of the command line
