@@ -25,7 +25,7 @@ export async function checkTls(files: TlsFiles, nowSeconds: number): Promise<Fin
   // A group may have it: that of the certificate tool, or of the server's user.
   if ((mode & 0o007) !== 0) wrong(`${keyFile}: everybody can read it`, `chmod o-rwx ${keyFile}`);
   const state = pairState(pair);
-  if (state !== undefined) wrong(`${certFile} and ${keyFile}: ${state}`, "issue them anew");
+  if (state !== undefined) wrong(`${certFile} and ${keyFile}: ${state}`, "issue both again");
   const daysLeft = (endOf(pair) - nowSeconds) / DAY_SECONDS;
   if (daysLeft < 0) wrong(`${certFile}: it has expired`, "renew it");
   else if (daysLeft < SOON_DAYS) {

@@ -22,7 +22,7 @@ export interface RegisteredClient {
  * Registers a public key, given as text.
  *
  * @param options isPlain: the register gets the secret itself, for a return to the original
- * @throws {StoreError} when it is no key, not a safe one, the server's own, or registered already.
+ * @throws {StoreError} when it is not a key, is unsafe, is the server's own, or registered already.
  * @throws {ConfigError} or {KeyFileError} when config.ini or the key store cannot be used.
  */
 export async function registerClient(

@@ -35,7 +35,7 @@ async function machine(
   };
 }
 
-Deno.test("README: the quick start and the function of one's own work as they stand", async () => {
+Deno.test("README: the quick start and the example function work as written", async () => {
   await using folder = await TempFolder.make();
   const run = await machine(folder);
   const [create = "", register = "", call = ""] = blocksBelow("## Quick start", "## Your own");

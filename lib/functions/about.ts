@@ -78,7 +78,7 @@ export function aboutOf(
     text = undefined;
   }
   if (text === undefined || !isSchemaText(text)) {
-    return { about: {}, fault: `is no object of at most ${MAX_SCHEMA} characters of JSON` };
+    return { about: {}, fault: `is not an object of at most ${MAX_SCHEMA} characters of JSON` };
   }
   return { about: believeAbout({ title, description, annotations, params: text }) };
 }

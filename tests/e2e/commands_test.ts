@@ -27,7 +27,7 @@ const WRONG_USAGE = [
   { args: ["help", "nonsense"], error: /there is no such command/ },
 ];
 
-Deno.test("wrong usage is exit code 2, one error line, and touches nothing", async () => {
+Deno.test("wrong usage is exit status 2 and one error line, and changes nothing", async () => {
   assert.ok(WRONG_USAGE.length > 0);
   await using folder = await TempFolder.make();
   for (const { args, error } of WRONG_USAGE) {
@@ -39,7 +39,7 @@ Deno.test("wrong usage is exit code 2, one error line, and touches nothing", asy
   assert.deepEqual(await folder.names(), []);
 });
 
-Deno.test("every command explains itself, with an example", async () => {
+Deno.test("every command has a help text with an example", async () => {
   await using folder = await TempFolder.make();
   const options = { cwd: folder.path };
   const overview = await mspOk(["help"], options);
@@ -79,7 +79,7 @@ Deno.test("keygen writes keys with their modes and refuses to overwrite them", a
   assert.deepEqual(await folder.names(), ["a.key", "a.pub"]);
 });
 
-Deno.test("keygen pair leaves nothing when the public key is in the way", async () => {
+Deno.test("keygen pair leaves nothing when the public key exists", async () => {
   await using folder = await TempFolder.make();
   await folder.write("a.pub", "mine");
   assert.equal((await msp(["keygen", "pair", "a"], { cwd: folder.path })).code, 1);
@@ -100,7 +100,7 @@ const KEYGEN_FAILS = [
   },
 ];
 
-Deno.test("keygen says what is wrong with a name or a key file, and not what is in it", async () => {
+Deno.test("keygen says what is wrong with a name or a key file, without its content", async () => {
   await using folder = await TempFolder.make();
   await folder.write("bad.key", "SECRET-CANARY");
   for (const { args, error } of KEYGEN_FAILS) {
@@ -120,7 +120,7 @@ const REFUSED_KEYS = [
   { key: "/etc/passwd", error: /not /, why: "a file" },
 ];
 
-Deno.test("appendclient refuses what is no safe public key, and changes nothing", async () => {
+Deno.test("appendclient refuses an unsafe public key, and changes nothing", async () => {
   await using folder = await TempFolder.make();
   const options = { cwd: folder.path };
   await registerClient(folder);
@@ -213,7 +213,7 @@ Deno.test("purgeclients asks, refuses without a terminal, and removes everything
   assert.equal(await mspOk(["purgeclients", "--yes"], options), "Removed 0 clients\n");
 });
 
-Deno.test("purgeclients on a terminal does what the answer says", async () => {
+Deno.test("purgeclients on a terminal obeys the answer", async () => {
   await using folder = await TempFolder.make();
   await registerClient(folder);
   const line = [...PROGRAM, "purgeclients"].map((word) => `'${word}'`).join(" ");
@@ -256,7 +256,7 @@ const CALL_FAILS = [
   },
 ];
 
-Deno.test("call says what is wrong, with exit code 1 and nothing on standard output", async () => {
+Deno.test("call says what is wrong, with exit status 1 and nothing on standard output", async () => {
   await using folder = await TempFolder.make();
   await registerClient(folder);
   for (const { why, args, error } of CALL_FAILS) {
@@ -266,7 +266,7 @@ Deno.test("call says what is wrong, with exit code 1 and nothing on standard out
   }
 });
 
-Deno.test("call tells an answer that does not open from a refusal and from another server", async () => {
+Deno.test("call distinguishes an answer that does not open, a refusal and another server", async () => {
   await using folder = await TempFolder.make();
   await registerClient(folder);
   const answers: Record<string, () => Response> = {

@@ -29,6 +29,10 @@ testWith("systemd-analyze", "the systemd unit is correct, and hardly exposed", a
   const verified = await run(["systemd-analyze", "verify", "./msp.service"], options);
   assert.equal(verified.code, 0, verified.err);
   assert.doesNotMatch(verified.err, /msp\.service/, "a line that systemd does not understand");
+  // Without these calls, functions have no wall and those with grants are refused.
+  for (const call of ["create_ruleset", "add_rule", "restrict_self"]) {
+    assert.match(unit, new RegExp(`^SystemCallFilter=.*\\blandlock_${call}\\b`, "m"));
+  }
   const security = ["systemd-analyze", "security", "--offline=yes", "--threshold=20"];
   const { code, out } = await run([...security, "./msp.service"], options);
   assert.equal(code, 0, out);

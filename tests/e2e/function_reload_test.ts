@@ -73,7 +73,7 @@ for (const { way, replace } of WAYS) {
   });
 }
 
-Deno.test("a change of a file that a module imports takes effect", async () => {
+Deno.test("a change of an imported file takes effect", async () => {
   await using folder = await TempFolder.make();
   await using functions = await FunctionServer.start(folder, {
     modules: { f: `import { text } from "./lib/text.mjs"; export const entry_call = () => text;` },
@@ -85,7 +85,7 @@ Deno.test("a change of a file that a module imports takes effect", async () => {
   await callUntil(functions, "f", { allowed: ["one", "two"], until: "two" });
 });
 
-Deno.test("a module through a link changes with the file that it leads to", async () => {
+Deno.test("a linked module is reloaded when its target changes", async () => {
   await using folder = await TempFolder.make();
   await folder.write("releases/1.js", version("old"));
   await folder.write("releases/2.js", version("new"));
@@ -101,7 +101,7 @@ Deno.test("a module through a link changes with the file that it leads to", asyn
   await callUntil(functions, "linked", { allowed: ["old", "new"], until: "new" });
 });
 
-Deno.test("a version that does not load leaves the old one serving, and one line says why", async () => {
+Deno.test("a version that does not load leaves the previous one in use, and one log line says why", async () => {
   await using folder = await TempFolder.make();
   await using functions = await FunctionServer.start(folder, {
     modules: { f: version("old"), other: version("other") },
@@ -122,7 +122,7 @@ Deno.test("a version that does not load leaves the old one serving, and one line
   await waitUntil(async () => (await functions.hosts()).length === 1, "one process is left");
 });
 
-Deno.test("modules.ini changes what is served, its grants and limits", async () => {
+Deno.test("a change of modules.ini changes functions, grants and limits", async () => {
   await using folder = await TempFolder.make();
   await folder.write("data/text", "granted");
   const reads = "export const entry_call = () => { " +
@@ -144,7 +144,7 @@ Deno.test("modules.ini changes what is served, its grants and limits", async () 
   await callUntil(functions, "reads", { allowed: ["granted", "NotCapable"], until: "NotCapable" });
 });
 
-Deno.test("calls that run during a change end on the old version, new ones get the new one", async () => {
+Deno.test("running calls finish on the previous version, new calls get the new one", async () => {
   await using folder = await TempFolder.make();
   const slow = (text: string): string =>
     `export const entry_call = () => new Promise((done) => setTimeout(done, 1500, "${text}"));`;
@@ -161,7 +161,7 @@ Deno.test("calls that run during a change end on the old version, new ones get t
   assert.equal(await later, "new");
 });
 
-Deno.test("changes under load fail no call", async () => {
+Deno.test("no call fails when modules change under load", async () => {
   await using folder = await TempFolder.make();
   await using functions = await FunctionServer.start(folder, { modules: { f: version("0") } });
   let isOver = false, count = 0;

@@ -37,7 +37,7 @@ const ATTEMPTS: { what: string; code: string }[] = [
   },
 ];
 
-Deno.test("a function without grants may touch nothing", async () => {
+Deno.test("a function without grants can touch nothing", async () => {
   await using folder = await TempFolder.make();
   const tries = ATTEMPTS.map(({ what, code }) =>
     `await attempt(${JSON.stringify(what)}, async () => ${code});`
@@ -97,7 +97,7 @@ Deno.test("a function gets what its section grants, and no other function does",
   assert.deepEqual(new Set(Object.values(others)), new Set(["NotCapable"]));
 });
 
-Deno.test("the process of functions has no environment but what was granted", async () => {
+Deno.test("the function process has only the environment variables that were granted", async () => {
   await using folder = await TempFolder.make();
   await using functions = await FunctionServer.start(folder, {
     modules: { granted: "export const entry_call = () => 1;" },
@@ -111,7 +111,7 @@ Deno.test("the process of functions has no environment but what was granted", as
   assert.doesNotMatch(out, /CANARY/);
 });
 
-Deno.test("what a function imports as code does not show the server's key", async () => {
+Deno.test("a function that imports the server's key as code does not see the key", async () => {
   await using folder = await TempFolder.make();
   const code = `
     const outcome = async (path, how) => {
@@ -146,7 +146,7 @@ const FORBIDDEN: { grant: string; why: string }[] = [
   { grant: "Write=linked/new", why: "a new file behind a link" },
 ];
 
-Deno.test("nothing that leads to the key store or the configuration can be granted", async () => {
+Deno.test("no path that leads to the key store or the configuration can be granted", async () => {
   await using folder = await TempFolder.make();
   await folder.write("data/deep/x", "");
   await folder.write("sec/x", "");
@@ -166,7 +166,7 @@ Deno.test("nothing that leads to the key store or the configuration can be grant
   }
 });
 
-Deno.test("a permission that the server does not hold is one line that says how to start it", async () => {
+Deno.test("a grant that the server does not hold gives one log line that names the flag", async () => {
   await using folder = await TempFolder.make();
   await using functions = await FunctionServer.start(folder, {
     modules: {
@@ -196,7 +196,7 @@ Deno.test("a permission that the server does not hold is one line that says how 
 testIf(
   RUNTIME.isExecutable && IS_ROOT,
   "needs root, and an executable, which another user can read",
-  "functions of a server that root started run as the user of config.ini",
+  "functions run as [Functions] User when root starts the server",
   async () => {
     await using folder = await TempFolder.make();
     await Deno.chmod(folder.path, 0o755);
@@ -236,12 +236,12 @@ testIf(
   },
 );
 
-Deno.test("msp function-host is for the server only, and in no help text", async () => {
+Deno.test("msp function-host works for the server only, and no help text shows it", async () => {
   await using folder = await TempFolder.make();
   assert.doesNotMatch(await mspOk(["help"], { cwd: folder.path }), /function-host/);
 });
 
-Deno.test("a server in a folder whose name has a comma serves functions", async () => {
+Deno.test("a server in a folder with a comma in its name serves functions", async () => {
   await using folder = await TempFolder.make();
   await Deno.mkdir(folder.join("a, b"));
   await using server = await ServerProcess.start({ cwd: folder.join("a, b") });

@@ -6,7 +6,7 @@ import { callServer, postTo, registerClient } from "../registered.ts";
 
 const isAnswer = (answer: string | number): boolean => String(answer).startsWith("It is");
 
-Deno.test("a running server follows added and removed clients, and those who stay are not refused", async () => {
+Deno.test("a running server follows added and removed clients, and refuses none of the others", async () => {
   await using folder = await TempFolder.make();
   const options = { cwd: folder.path };
   const stays = await registerClient(folder, "stays");
@@ -55,7 +55,7 @@ Deno.test("the register keeps digests, migrate-secrets and rotate-secrets work w
   assert.equal(await callServer(server.url, client, "time_test"), 401);
 });
 
-Deno.test("rotate-server-key with a grace keeps clients, without it refuses them", async () => {
+Deno.test("rotate-server-key keeps clients with --grace and refuses them without", async () => {
   await using folder = await TempFolder.make();
   const options = { cwd: folder.path };
   const client = await registerClient(folder);
@@ -82,7 +82,7 @@ Deno.test("rotate-server-key with a grace keeps clients, without it refuses them
   }
 });
 
-Deno.test("what was accepted is refused after a restart and after kill -9", async () => {
+Deno.test("an accepted request is refused after a restart and after kill -9", async () => {
   await using folder = await TempFolder.make();
   const options = { cwd: folder.path };
   const client = await registerClient(folder);
@@ -144,7 +144,7 @@ Deno.test("msp doctor finds what is wrong, says what to do, and exits with 1", a
   assert.doesNotMatch(out, /CANARY/);
 });
 
-Deno.test("SIGUSR1 opens no debugger and ends nothing", async () => {
+Deno.test("SIGUSR1 opens no debugger and stops nothing", async () => {
   await using folder = await TempFolder.make();
   const client = await registerClient(folder);
   await using server = await ServerProcess.start({ cwd: folder.path });

@@ -13,7 +13,7 @@ async function dribble(server: ServerProcess): Promise<RawConnection> {
   return connection;
 }
 
-Deno.test("at [Limits] Requests the body that has been coming for longest gives way, and others are served", async () => {
+Deno.test("at [Limits] Requests the slowest body is refused, and other requests are served", async () => {
   await using folder = await TempFolder.make();
   const client = await registerClient(folder);
   await folder.write("config/config.ini", "[Limits]\nRequests=16\n");
@@ -30,7 +30,7 @@ Deno.test("at [Limits] Requests the body that has been coming for longest gives 
   for (const connection of [first, ...slow]) connection?.[Symbol.dispose]();
 });
 
-Deno.test("at [Limits] RequestsPerAddress an address waits for its own requests, others do not", async () => {
+Deno.test("at [Limits] RequestsPerAddress one address is limited, and others are not", async () => {
   await using folder = await TempFolder.make();
   const client = await registerClient(folder);
   await folder.write(
@@ -67,7 +67,7 @@ Deno.test("[Limits] BodySize and BodyTimeout are what a body may be", async () =
   await server.waitForLog(/: the body took longer than \[Limits\] BodyTimeout\n/);
 });
 
-Deno.test("at [Limits] Addresses and RememberedRequests a line of the log says so", async () => {
+Deno.test("at [Limits] Addresses and RememberedRequests a log line says so", async () => {
   await using folder = await TempFolder.make();
   const client = await registerClient(folder);
   await folder.write(

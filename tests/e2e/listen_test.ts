@@ -3,7 +3,7 @@ import { Authority } from "../authority.ts";
 import { msp, ServerProcess, TempFolder } from "../program.ts";
 import { callServer, registerClient } from "../registered.ts";
 
-Deno.test("TLS: the server answers, takes a new certificate without restart, and keeps it when the next one is broken", async () => {
+Deno.test("TLS: the server reloads a new certificate, and keeps it when the next one is broken", async () => {
   await using folder = await TempFolder.make();
   await registerClient(folder);
   const authority = await Authority.make(folder);
@@ -75,7 +75,7 @@ Deno.test("TLS: a port that another program listens on is refused", async () => 
   assert.match(err, /error: Cannot listen on 127\.0\.0\.1:\d+: Address already in use/);
 });
 
-Deno.test("msp doctor finds a key for TLS that others can read, one that does not fit, and one that ends soon", async () => {
+Deno.test("msp doctor finds a TLS key that others can read, a wrong one, and a certificate that expires soon", async () => {
   await using folder = await TempFolder.make();
   const authority = await Authority.make(folder);
   await authority.issue("a", "a");
@@ -101,7 +101,7 @@ Deno.test("msp doctor finds a key for TLS that others can read, one that does no
   assert.match(await findings("a.pem", "c.key"), /wrong: Cannot read .*\/c\.key: not found\n/);
 });
 
-Deno.test("a Unix socket has its mode, serves, is replaced when it was left behind, and is gone after a stop", async () => {
+Deno.test("a Unix socket has its mode, serves, replaces a stale one, and is removed at a stop", async () => {
   await using folder = await TempFolder.make();
   const client = await registerClient(folder);
   await folder.write("config/config.ini", "[Server]\nSocket=msp.sock\nSocketMode=600\n");

@@ -31,7 +31,7 @@ ForwardProto=0
 testIf(
   await hasPython("nacl", "requests"),
   "python3-nacl or python3-requests is not installed",
-  "an installation of the Python program is taken over, its client is served",
+  "the server takes over an installation of the Python program and serves its client",
   async () => {
     await using folder = await TempFolder.make();
     const options = { cwd: folder.path };

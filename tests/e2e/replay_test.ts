@@ -68,7 +68,7 @@ function mixesOf(a: RequestMembers, b: RequestMembers): string[] {
   });
 }
 
-Deno.test("every mix of members of two captured requests is refused, and so are answers in their place, after a restart too", async () => {
+Deno.test("every mix of members of two captured requests is refused, and so are answers as members, even after a restart", async () => {
   await using folder = await TempFolder.make();
   const client = await registerClient(folder);
   const other = await registerClient(folder, "other");

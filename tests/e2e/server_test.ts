@@ -38,7 +38,7 @@ async function startWithFunctions(folder: TempFolder, args: string[] = []): Prom
   return { client, server };
 }
 
-Deno.test("functions: one that is broken costs nobody else anything, one that fails is a 401", async () => {
+Deno.test("functions: a broken one affects no other, a failing one is a 401", async () => {
   await using folder = await TempFolder.make();
   const { client, server: started } = await startWithFunctions(folder);
   await using server = started;
@@ -64,7 +64,7 @@ Deno.test("functions: one that is broken costs nobody else anything, one that fa
   assert.equal(await callServer(server.url, client, "ping"), "pong");
 });
 
-Deno.test("a TypeScript module loads where the runtime can, and is one clear error where it cannot", async () => {
+Deno.test("a TypeScript module loads if the runtime can load it, and is one clear error otherwise", async () => {
   await using folder = await TempFolder.make();
   const client = await registerClient(folder);
   await folder.write("modules/typed.ts", "export const entry_call = (): string => 'typed';\n");
@@ -97,7 +97,7 @@ Deno.test("100 copies of one request at once run the function once", async () =>
   assert.equal(await callServer(server.url, client, "count"), "2");
 });
 
-Deno.test("what was captured is of no use: replayed, spliced, reflected", async () => {
+Deno.test("a captured request is useless: replayed, spliced, reflected", async () => {
   await using folder = await TempFolder.make();
   const { client, server: started } = await startWithFunctions(folder);
   await using server = started;
@@ -126,7 +126,7 @@ Deno.test("what was captured is of no use: replayed, spliced, reflected", async 
   assert.equal(await callServer(server.url, client, "count"), "2", "none of them ran the function");
 });
 
-Deno.test("every failure is the same answer, to the byte", async () => {
+Deno.test("every failure is the same response, to the byte", async () => {
   await using folder = await TempFolder.make();
   const { client, server: started } = await startWithFunctions(folder);
   await using server = started;
@@ -178,7 +178,7 @@ const JSON_TYPES = [
   "application/vnd.api+json",
 ];
 
-Deno.test("every spelling of a JSON type is taken, and chunked bodies too", async () => {
+Deno.test("every spelling of a JSON type is accepted, and chunked bodies too", async () => {
   await using folder = await TempFolder.make();
   const { client, server: started } = await startWithFunctions(folder);
   await using server = started;
@@ -199,7 +199,7 @@ Deno.test("every spelling of a JSON type is taken, and chunked bodies too", asyn
   assert.match(head, /^HTTP\/1\.1 200 /);
 });
 
-Deno.test("an answer is JSON that is not compressed: it is ciphertext", async () => {
+Deno.test("an answer is JSON and is not compressed, because it is ciphertext", async () => {
   await using folder = await TempFolder.make();
   const { client, server: started } = await startWithFunctions(folder);
   await using server = started;
@@ -253,7 +253,7 @@ Deno.test("only POST /v1 is the endpoint, whatever the Host header says", async 
   }
 });
 
-Deno.test("a body over 16 KiB is refused before it is there", async () => {
+Deno.test("a body over 16 KiB is refused before it arrives", async () => {
   await using folder = await TempFolder.make();
   await using server = await ServerProcess.start({ cwd: folder.path });
   const declared = await rawRequest(server.port, `${JSON_HEAD}Content-Length: 16385\r\n\r\n{`);
@@ -265,7 +265,7 @@ Deno.test("a body over 16 KiB is refused before it is there", async () => {
   await server.waitForLog(/the body is larger[\s\S]*the body is larger/);
 });
 
-Deno.test("a body that does not come is refused after 10 s", async () => {
+Deno.test("a body that does not arrive is refused after 10 s", async () => {
   await using folder = await TempFolder.make();
   await using server = await ServerProcess.start({ cwd: folder.path });
   const before = performance.now();
@@ -310,7 +310,7 @@ Deno.test("a new address is logged once, and the client's address is taken from 
   assert.deepEqual(addresses, ["198.51.100.1", "2001:db8::7", "127.0.0.1"]);
 });
 
-Deno.test("the address in the log is the one that ProxyFix takes", async () => {
+Deno.test("the address in the log is the same as in ProxyFix", async () => {
   for (const trusted of [0, 1, 2, 3]) {
     const rows = FORWARDED_ADDRESSES.filter((row) => row.trusted === trusted);
     assert.ok(rows.length > 0 && rows.length < 20, "the log lists 20 refused requests a second");
@@ -329,7 +329,7 @@ Deno.test("the address in the log is the one that ProxyFix takes", async () => {
   }
 });
 
-Deno.test("at level DEBUG the log shows what trusted proxies said of a request", async () => {
+Deno.test("at level DEBUG the log shows the headers of trusted proxies", async () => {
   await using folder = await TempFolder.make();
   await folder.write(
     "config/config.ini",
@@ -348,7 +348,7 @@ Deno.test("at level DEBUG the log shows what trusted proxies said of a request",
   );
 });
 
-Deno.test("out of file descriptors the server waits, and answers again when there are some", async () => {
+Deno.test("without file descriptors the server waits, and answers again when there are some", async () => {
   await using folder = await TempFolder.make();
   const client = await registerClient(folder);
   await using server = await ServerProcess.start({ cwd: folder.path, openFiles: 64 });
@@ -369,7 +369,7 @@ Deno.test("out of file descriptors the server waits, and answers again when ther
   assert.match(answers[0] ?? "", /^It is currently/);
 });
 
-Deno.test("a server.pub that does not belong to server.key is a warning", async () => {
+Deno.test("a server.pub that does not match server.key is a warning", async () => {
   await using folder = await TempFolder.make();
   await registerClient(folder);
   await folder.write("sec/server.pub", await folder.read("client.pub"));
@@ -381,7 +381,7 @@ Deno.test("a server.pub that does not belong to server.key is a warning", async 
   assert.notEqual(server.publicKeyBase64, await folder.read("client.pub"));
 });
 
-Deno.test("strangers of an address are looked into so many times a minute, known clients always", async () => {
+Deno.test("unknown senders of one address start a limited number of searches a minute, registered clients are always found", async () => {
   await using folder = await TempFolder.make();
   const client = await registerClient(folder);
   await registerClient(folder, "second");
@@ -397,7 +397,7 @@ Deno.test("strangers of an address are looked into so many times a minute, known
   assert.equal(server.err.match(/unknown sender or tampered value/g)?.length, 3);
 });
 
-Deno.test("a client is known among 3,000, also while their keys are still being loaded", async () => {
+Deno.test("a client is found among 3,000, even while their keys are still being loaded", async () => {
   await using folder = await TempFolder.make();
   for (let i = 1; i <= 3000; i++) {
     const key = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64");
@@ -424,7 +424,7 @@ Deno.test("IPv6: listens on ::1 and says so", async () => {
   await server.waitForLog(/Refused a request from ::1: /);
 });
 
-Deno.test("SIGTERM and SIGINT finish what is in flight, and exit with 0", async () => {
+Deno.test("SIGTERM and SIGINT finish requests in flight, and exit with 0", async () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     await using folder = await TempFolder.make();
     const { client, server } = await startWithFunctions(folder);
@@ -512,7 +512,7 @@ Deno.test("a corrupt client file, a low-order key and a bad line are skipped wit
   assert.match(String(await callServer(server.url, client, "time_test")), /^It is currently/);
 });
 
-Deno.test("marked secrets show up in no log, output or answer, on any failing path", async () => {
+Deno.test("marked secrets appear in no log, output or response, on any failing path", async () => {
   await using folder = await TempFolder.make();
   const { client, server } = await startWithFunctions(folder, []);
   const marks = [
@@ -554,7 +554,7 @@ Deno.test("marked secrets show up in no log, output or answer, on any failing pa
   for (const mark of marks) assert.ok(!seen.includes(mark), `${mark.slice(0, 12)}… was shown`);
 });
 
-Deno.test("the log is rotated at 10 MiB, and as many files are kept as MSP_MAXLOGS says", async () => {
+Deno.test("the log is rotated at 10 MiB, and MSP_MAXLOGS files are kept", async () => {
   await using folder = await TempFolder.make();
   await folder.write("log/latest.log", "x".repeat(10 * 1024 * 1024));
   await folder.write("log/latest.log.1", "older");

@@ -63,7 +63,7 @@ testIf(
       "the span of the request",
     );
     for (const secret of [client.secretHex, await folder.read("client.pub"), "time_test"]) {
-      assert.ok(!collector.text.includes(secret), "telemetry tells what was called by whom");
+      assert.ok(!collector.text.includes(secret), "telemetry names the function or the caller");
     }
   },
 );

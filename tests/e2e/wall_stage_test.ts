@@ -322,7 +322,7 @@ for (const { name, change, message } of REFUSED) {
   });
 }
 
-Deno.test("stage 1 refuses input that is no policy", async () => {
+Deno.test("stage 1 refuses malformed input", async () => {
   const [program = "", ...args] = STAGE_LINE;
   for (const input of ["", "x", "00000010", "00000003{}\n", "99999999{}", "-0000001", "0000000a"]) {
     const child = new Deno.Command(program, {

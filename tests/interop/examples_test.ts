@@ -109,7 +109,7 @@ function assertRefusedNeatly(outcome: Outcome, secretHex: string, why: string): 
 for (const { name, needs, line, env = {}, install } of LIST) {
   testIf(
     await succeeds(...needs),
-    `${needs[0]} or a library of it is not installed`,
+    `${needs[0]} or one of its libraries is not installed`,
     `examples/${name} calls the server, and refuses what a client must refuse`,
     async () => {
       await using folder = await TempFolder.make();

@@ -16,7 +16,7 @@ export interface Wall {
   readonly hasFilter: boolean;
   /** Whether hosts start through stage 1; without it, none of the kernel's means is there. */
   readonly isStaged: boolean;
-  /** Whom hosts run as; the server's own user when absent. */
+  /** User of the hosts; the server's own user when absent. */
   readonly user: SystemUser | undefined;
   /** Whether config.ini says that there is to be none. */
   readonly isAccepted: boolean;

@@ -116,7 +116,7 @@ export function stageInput(policy: StagePolicy): string {
  * Reads what {@link stageInput} wrote, and not a byte more: what follows belongs to stage 2.
  *
  * @param read fills a buffer with the next bytes; `false` when there are not enough.
- * @returns `undefined` when that is no policy.
+ * @returns `undefined` when that is not a policy.
  */
 export function readStageInput(
   read: (bytes: Uint8Array) => boolean,

@@ -37,7 +37,7 @@ const SPREADS: readonly { why: string; values: number[]; spread: number }[] = [
   { why: "equal values do not vary", values: [5, 5, 5, 5], spread: 0 },
   { why: "the width of the middle half", values: [8, 9, 10, 11, 12], spread: 0.2 },
   {
-    why: "one outlier of nine is no spread",
+    why: "one outlier of nine does not count",
     values: [10, 10, 10, 10, 10, 10, 10, 10, 99],
     spread: 0,
   },

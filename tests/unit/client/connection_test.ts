@@ -523,7 +523,7 @@ Deno.test("what is declared idempotent is repeated after a restart without the c
     ["nobody says so", [{ name: "echo", annotations: { destructiveHint: false } }], {}, false],
     ["another function", [{ name: "other", annotations: { idempotentHint: true } }], {}, false],
     [
-      "a hint that is no boolean",
+      "a hint that is not a boolean",
       [{ name: "echo", annotations: { idempotentHint: 1 } }],
       {},
       false,

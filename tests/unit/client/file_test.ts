@@ -62,7 +62,7 @@ Deno.test("load() refuses a file that others can read, and says how to change th
   }
 });
 
-Deno.test("load() refuses what is no profile, and repeats nothing of it", async () => {
+Deno.test("load() refuses a malformed profile, and repeats nothing of it", async () => {
   await using folder = await TempFolder.make();
   const profiles = fileProfiles(folder.path);
   const text = JSON.stringify(profile);

@@ -53,7 +53,7 @@ const FAULTY = [
   { text: "[S]\n=1", line: 2, state: /not Name=value/ },
 ];
 
-Deno.test("parseIni() reports what it passes over with the number of the line", () => {
+Deno.test("parseIni() reports each skipped line with its number", () => {
   assert.ok(FAULTY.length > 0);
   for (const { text, line, state } of FAULTY) {
     const [fault] = parseIni(text).faults;
@@ -86,7 +86,7 @@ Deno.test("parseIni() keeps sections with dots apart", () => {
   ]);
 });
 
-Deno.test("parseIni() takes any text, and touches no prototype", () => {
+Deno.test("parseIni() never throws on any text, and touches no prototype", () => {
   for (const text of HOSTILE_TEXTS) {
     for (const each of [text, `[S]\n${text}`, `[S]\nName=${text}`, `[${text}]\nName=x`]) {
       for (const { value } of parseIni(each).options) assert.equal(typeof value, "string");

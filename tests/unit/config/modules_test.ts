@@ -16,7 +16,7 @@ async function read(text: string): ReturnType<typeof readModules> {
   };
 }
 
-Deno.test("readModules() reads the original's file, with nothing granted", async () => {
+Deno.test("readModules() reads the Python program's file, with nothing granted", async () => {
   const { entries, faults, warnings } = await read("[Modules]\ntime_test=simple_time\n");
   assert.deepEqual(faults, []);
   assert.deepEqual(warnings, []);
@@ -36,7 +36,7 @@ Deno.test("readModules() reads the original's file, with nothing granted", async
   }]);
 });
 
-Deno.test("readModules() reads every option of a section, names without regard to case", async () => {
+Deno.test("readModules() reads every option of a section; names are case-insensitive", async () => {
   const { entries: [entry] } = await read(
     "[Weather]\nread=/data/a, /data/b\nWRITE=/data/c\nNet=api.example.org:443,[::1]:80,10.0.0.1\n" +
       "Env=A_TOKEN\nTimeout=5\nInstances=2\nQueue=7\nMaxResult=65536\nMaxParams=1000\nCaller=name\nProcess=Own\nMaxHeap=100\n" +
@@ -88,7 +88,7 @@ Deno.test("readModules() says what is wrong with a function, and keeps the other
   }
 });
 
-Deno.test("readModules() warns of sections and options that mean nothing", async () => {
+Deno.test("readModules() warns of unknown sections and options", async () => {
   const { entries, warnings } = await read("[Modules]\nf=f\n[g]\nRead=/x\n[f]\nRaed=/x\n");
   assert.equal(entries.length, 1);
   assert.deepEqual(warnings, [

@@ -29,7 +29,7 @@ function settingsOf(text: string): Settings {
   return settingsFrom(parseIni(text), "config.ini").settings;
 }
 
-Deno.test("settingsFrom() reads the original's file, with defaults for what it lacks", () => {
+Deno.test("settingsFrom() reads the Python program's file, with defaults for missing options", () => {
   assert.deepEqual(settingsOf(ORIGINAL), {
     listen: { host: "0.0.0.0", port: 8000 },
     ipAddressTtlSeconds: 300,

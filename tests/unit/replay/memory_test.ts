@@ -55,7 +55,7 @@ class Claimer {
   }
 }
 
-Deno.test("MemoryClaims.claim() takes a request once", () => {
+Deno.test("MemoryClaims.claim() accepts a request once", () => {
   const claimer = new Claimer();
   const first = freshNonces();
   assert.equal(claimer.claim(first), "fresh");
@@ -63,7 +63,7 @@ Deno.test("MemoryClaims.claim() takes a request once", () => {
   assert.equal(claimer.claim(freshNonces()), "fresh");
 });
 
-Deno.test("MemoryClaims.claim() looks at the first 24 bytes of each value", () => {
+Deno.test("MemoryClaims.claim() compares the first 24 bytes of each value", () => {
   const claimer = new Claimer();
   const nonces = freshNonces();
   const sealed = nonces.map((each) => Uint8Array.of(...each, 1, 2)) as unknown as Nonces;
@@ -126,7 +126,7 @@ Deno.test("MemoryClaims.claim() forgets nothing that has not expired: it refuses
   assert.equal(claimer.claim(freshNonces(), { now: 1031 }), "fresh", "some have expired");
 });
 
-Deno.test("MemoryClaims.claim() leaves room for the others, however many requests one client sends", () => {
+Deno.test("MemoryClaims.claim() leaves room for other clients, however many requests one client sends", () => {
   const claimer = new Claimer({ windowRequests: 900, entryRequests: 1000 });
   const take = (owner: number): number => {
     let count = 0;
@@ -143,7 +143,7 @@ Deno.test("MemoryClaims.claim() leaves room for the others, however many request
   for (let i = 0; i < 100; i++) assert.equal(claimer.claim(freshNonces(), later), "fresh");
 });
 
-Deno.test("MemoryClaims.claim() reuses places that have expired", () => {
+Deno.test("MemoryClaims.claim() reuses expired slots", () => {
   const claimer = new Claimer({ windowRequests: 6, entryRequests: 4 });
   for (let now = 1000; now < 2000; now += 10) {
     for (let i = 0; i < 2; i++) {
@@ -153,7 +153,7 @@ Deno.test("MemoryClaims.claim() reuses places that have expired", () => {
   assert.equal(claimer.limitsReached, 0);
 });
 
-Deno.test("MemoryClaims.claim() keeps the last entries only", () => {
+Deno.test("MemoryClaims.claim() keeps only the latest entries", () => {
   const claimer = new Claimer({ windowRequests: 100, entryRequests: 3 });
   const all = [freshNonces(), freshNonces(), freshNonces(), freshNonces()];
   for (const each of all) claimer.claim(each);
@@ -201,7 +201,7 @@ Deno.test("MemoryClaims.claim() stays fast when every second of the longest Requ
   assert.equal(claimer.claims.fill.window.used, count);
 });
 
-Deno.test("MemoryClaims.claim() behaves like a list of all requests, whatever comes in any order", () => {
+Deno.test("MemoryClaims.claim() behaves like a list of all requests, in any order", () => {
   const request = fc.record({
     nonces: fc.tuple(fc.nat(30), fc.nat(30), fc.nat(30), fc.nat(30)),
     expires: fc.integer({ min: 1000, max: 1100 }),

@@ -97,7 +97,7 @@ Deno.test("aboutOf() gives what a module says of itself; a schema that cannot be
   const circle: { self?: unknown } = {};
   circle.self = circle;
   for (const bad of ["x", 1, null, [], () => {}, circle, { a: "x".repeat(70_000) }]) {
-    assert.match(aboutOf({ params: bad }).fault ?? "", /is no object of at most 65536/);
+    assert.match(aboutOf({ params: bad }).fault ?? "", /is not an object of at most 65536/);
   }
 });
 
