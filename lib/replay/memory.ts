@@ -5,6 +5,7 @@
  * remembered until the request would be refused for its age; `entry`, which has no time of its own, for
  * a number of accepted requests. Both have a capacity.
  */
+import { setImmediate } from "node:timers";
 import { type Box, NONCE_BYTES, type ShortHashKey } from "../crypto/box.ts";
 import { logger } from "../log.ts";
 import type { Observer } from "../observer.ts";
@@ -42,6 +43,8 @@ export class MemoryClaims implements Claims<NonceClaim> {
   /** Requests dated before this may have been accepted by an earlier process. */
   readonly #completeSince: number;
   readonly #startMs = performance.now();
+  /** Resolves when every claim so far is on disk; absent when none is to be written. */
+  #settling: Promise<void> | undefined;
   /** Fingerprints of the request that is being claimed. */
   readonly #words = new Uint32Array(FINGERPRINT_WORDS);
 
@@ -102,8 +105,18 @@ export class MemoryClaims implements Claims<NonceClaim> {
     return "fresh";
   }
 
-  settle(): void {
-    this.#journal?.flush();
+  /** One write for all claims of a turn of the event loop: a write for each costs more than the claim. */
+  settle(): Promise<void> | void {
+    const journal = this.#journal;
+    if (journal === undefined) return;
+    this.#settling ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#settling = undefined;
+        journal.flush();
+        resolve();
+      });
+    });
+    return this.#settling;
   }
 
   close(): void {

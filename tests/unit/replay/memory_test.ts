@@ -235,3 +235,49 @@ Deno.test("MemoryClaims.claim() behaves like a list of all requests, in any orde
     }
   }));
 });
+
+Deno.test("MemoryClaims.settle() resolves when the claims of a turn are on disk, for one write", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "msp-test-" });
+  const observer = { limitReached: assert.fail, fault: assert.fail, recovered: assert.fail };
+  const nowSeconds = 1_000_000;
+  const open = (now: number): MemoryClaims =>
+    new MemoryClaims({
+      box,
+      windowRequests: 1000,
+      entryRequests: 1000,
+      journal: { folder },
+      observer,
+      nowSeconds: () => now,
+    });
+  const claim = (claims: MemoryClaims, nonces: Nonces): ClaimResult =>
+    claims.claim({
+      nonces,
+      owner: 1,
+      sentAtSeconds: nowSeconds + 10,
+      expiresAtSeconds: nowSeconds + 40,
+      nowSeconds,
+    });
+  const bytesInFolder = (): number =>
+    Array.from(Deno.readDirSync(folder)).reduce(
+      (sum, { name }) => sum + Deno.statSync(`${folder}/${name}`).size,
+      0,
+    );
+  const first = open(nowSeconds), requests = [freshNonces(), freshNonces()];
+  const before = bytesInFolder();
+  const settled = requests.map((nonces) => {
+    assert.equal(claim(first, nonces), "fresh");
+    return first.settle();
+  });
+  assert.equal(settled[0], settled[1], "both wait for the same write");
+  assert.equal(bytesInFolder(), before, "which has not happened yet");
+  await settled[0];
+  assert.ok(bytesInFolder() > before);
+  // Without a close: as after a kill.
+  const second = open(nowSeconds + 1);
+  for (const nonces of requests) assert.equal(claim(second, nonces), "replayed");
+  assert.notEqual(first.settle(), settled[0], "later claims get a write of their own");
+  await first.settle();
+  first.close();
+  second.close();
+  await Deno.remove(folder, { recursive: true });
+});
