@@ -15,6 +15,10 @@ export interface FunctionSetup {
   readonly sections?: string;
   readonly config?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Number of the user that the server runs as; that needs root. */
+  readonly user?: number;
+  /** A program and its arguments, which becomes the server. */
+  readonly wrap?: readonly string[];
 }
 
 /** A server, a client of it, and how that client calls. */
@@ -30,7 +34,17 @@ export class FunctionServer {
     const client = await registerClient(folder);
     if (setup.config !== undefined) await folder.write("config/config.ini", setup.config);
     await writeModules(folder, setup);
-    const server = await ServerProcess.start({ cwd: folder.path, env: setup.env ?? {} });
+    const { env = {}, wrap = [], user } = setup;
+    if (user !== undefined) {
+      const { code, err } = await run(["chown", "-R", `${user}:${user}`, folder.path], {
+        cwd: ".",
+      });
+      assert.equal(code, 0, err);
+    }
+    const as = user === undefined
+      ? []
+      : ["/usr/bin/setpriv", "--reuid", `${user}`, "--regid", `${user}`, "--clear-groups", "--"];
+    const server = await ServerProcess.start({ cwd: folder.path, env, wrap: [...as, ...wrap] });
     await server.waitForLog(/INFO functions: Functions: /);
     return new FunctionServer(folder, server, client);
   }

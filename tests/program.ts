@@ -98,6 +98,8 @@ export interface ServerOptions extends RunOptions {
   readonly args?: readonly string[];
   /** How many files it may have open. */
   readonly openFiles?: number;
+  /** A program and its arguments, which becomes the server. */
+  readonly wrap?: readonly string[];
 }
 
 /** A server of the program, in a process of its own. */
@@ -140,7 +142,7 @@ export class ServerProcess {
     const limit = openFiles === undefined
       ? []
       : ["bash", "-c", `ulimit -n ${openFiles}; exec "$@"`, "bash"];
-    const line = [...limit, ...PROGRAM, "serve", ...args];
+    const line = [...limit, ...options.wrap ?? [], ...PROGRAM, "serve", ...args];
     const process = new Deno.Command(line[0] ?? "", {
       args: line.slice(1),
       cwd: options.cwd,

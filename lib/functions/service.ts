@@ -99,8 +99,8 @@ export class FunctionService {
    */
   async start(): Promise<void> {
     const seen = await this.#look();
+    this.#tellWall(await this.#choice);
     await this.load();
-    this.#tellWall();
     this.#watch = new Watch({
       seen,
       look: () => this.#look(),
@@ -169,15 +169,13 @@ export class FunctionService {
     return chooseWall({ setting, user, check });
   }
 
-  #tellWall(): void {
-    const { kind, isAccepted, reason } = this.wall;
-    const text = describeWall(this.wall);
-    const wall = `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
-    if (kind !== "none") log.info("{wall}", { wall });
-    else if (isAccepted) log.warning("{wall}", { wall });
-    else {
-      log.warning("{wall}. Functions with Write or Env are refused: {reason}", { wall, reason });
-    }
+  #tellWall(wall: Wall): void {
+    const { kind, isAccepted, reason } = wall;
+    const sentence = describeWall(wall);
+    const text = `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}`;
+    if (kind !== "none") log.info("{text}", { text });
+    else if (isAccepted) log.warning("{text}", { text });
+    else log.warning("{text}. Functions with Write or Env are refused: {reason}", { text, reason });
   }
 
   #planSources(wall: Wall): PlanSources {

@@ -131,6 +131,13 @@ export class Libc {
     return this.copy(new TextEncoder().encode(`${text}\0`));
   }
 
+  /** What is at an address. */
+  read(address: bigint, length: number): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(length);
+    this.#call.copyOut(bytes, address, BigInt(length));
+    return bytes;
+  }
+
   /**
    * Becomes another program. Returns only by throwing.
    *
@@ -148,8 +155,7 @@ export class Libc {
 
   #check(what: string, result: number): number {
     if (result !== -1) return result;
-    const errno = new Int32Array(1);
-    this.#call.copyOut(new Uint8Array(errno.buffer), this.#call.errnoAddress(), 4n);
-    throw new WallError(what, errno[0]);
+    const [errno] = new Int32Array(this.read(this.#call.errnoAddress(), 4).buffer);
+    throw new WallError(what, errno);
   }
 }

@@ -40,8 +40,8 @@ const RESOLVE_NO_SYMLINKS = 4;
 const CAPABILITY_VERSION = 0x20080522;
 const CAP_DAC_OVERRIDE = 1;
 const BY_ARCH = {
-  x86_64: { capset: 126, O_DIRECTORY: 0x10000 },
-  aarch64: { capset: 91, O_DIRECTORY: 0x4000 },
+  x86_64: { capget: 125, capset: 126, O_DIRECTORY: 0x10000 },
+  aarch64: { capget: 90, capset: 91, O_DIRECTORY: 0x4000 },
 } as const;
 
 /**
@@ -92,18 +92,23 @@ function readInput(bytes: Uint8Array): boolean {
 
 /** Root keeps its access to files of other users, as far as the sandbox gives any; others keep nothing. */
 function dropCapabilities(libc: Libc): void {
-  const keep = (bits: number): void => {
-    const header = libc.copy(new Uint8Array(new Uint32Array([CAPABILITY_VERSION, 0]).buffer));
-    // Effective, permitted, inheritable; twice, for 64 bits.
-    const data = libc.copy(new Uint8Array(new Uint32Array([bits, bits, 0, 0, 0, 0]).buffer));
-    libc.system("Cannot drop capabilities", BY_ARCH[Deno.build.arch].capset, header, data);
-  };
-  try {
-    keep(libc.user === 0 ? 1 << CAP_DAC_OVERRIDE : 0);
-  } catch {
-    // It has not got that one.
-    keep(0);
-  }
+  const { capget, capset } = BY_ARCH[Deno.build.arch];
+  const header = libc.copy(bytesOf(new Uint32Array([CAPABILITY_VERSION, 0])));
+  // Effective, permitted, inheritable; twice, for 64 bits.
+  const data = libc.copy(new Uint8Array(24));
+  libc.system("Cannot read capabilities", capget, header, data);
+  const words = new Uint32Array(libc.read(data, 24).buffer);
+  // Without any, the call is not needed; a service unit may refuse it.
+  if (words.every((word) => word === 0)) return;
+  const kept = libc.user === 0 ? (words[1] ?? 0) & 1 << CAP_DAC_OVERRIDE : 0;
+  const keep = libc.copy(bytesOf(new Uint32Array([kept, kept, 0, 0, 0, 0])));
+  libc.system("Cannot drop capabilities", capset, header, keep);
+}
+
+function bytesOf(
+  words: Uint32Array<ArrayBuffer> | BigUint64Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(words.buffer);
 }
 
 function makeRuleset(libc: Libc, abi: number, { paths, ports }: StagePolicy): Ruleset {
@@ -130,7 +135,7 @@ function openPath(
     // then: it stays open.
     const close = rule === SELF ? 0 : O_CLOEXEC;
     const how = new BigUint64Array([BigInt(O_PATH | close | flags), 0n, BigInt(resolve)]);
-    const address = libc.copy(new Uint8Array(how.buffer));
+    const address = libc.copy(bytesOf(how));
     const what = `Cannot open ${path}`;
     return libc.system(what, OPENAT2, AT_FDCWD, libc.text(path), address, how.byteLength);
   };
@@ -149,6 +154,6 @@ function installFilter(libc: Libc, options: NonNullable<StagePolicy["filter"]>):
   const program = systemCallFilter({ arch, pid: Deno.pid, ...options });
   // struct sock_fprog: a 16-bit count, and an aligned pointer.
   const fprog = new BigUint64Array([BigInt(program.length / 8), libc.copy(program)]);
-  const address = libc.copy(new Uint8Array(fprog.buffer));
+  const address = libc.copy(bytesOf(fprog));
   libc.prctl("Cannot filter system calls", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, address);
 }
