@@ -352,7 +352,8 @@ function resultOf([, kind, text, more]: CallOutcome, { maxResultBytes }: CallLim
   if (kind === "params") return misfit(more ?? "", text);
   if (kind === "large") {
     const data = { maxResultBytes };
-    return { ok: false, code: "function_result_too_large", executed: "yes", data };
+    const detail = `${maxResultBytes} bytes`;
+    return { ok: false, code: "function_result_too_large", executed: "yes", detail, data };
   }
   const failed = { ok: false, code: "function_failed", detail: text, executed: "yes" } as const;
   if (kind === "error") return failed;

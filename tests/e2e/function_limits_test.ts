@@ -25,12 +25,37 @@ const FAILURES: { name: string; code: string; log: RegExp }[] = [
   {
     name: "huge",
     code: "() => 'x'.repeat(1_048_577)",
-    log: /huge failed: RangeError: the result is longer than MaxResult \(1048576 bytes\)/,
+    log: /the result of function huge is larger than its MaxResult: 1048576 bytes/,
   },
   {
     name: "huge_in_bytes",
     code: "async () => 'é'.repeat(600_000)",
-    log: /huge_in_bytes failed: RangeError: the result is longer/,
+    log: /the result of function huge_in_bytes is larger than its MaxResult/,
+  },
+  {
+    name: "map",
+    code: "() => ({ a: new Map() })",
+    log: /map failed: TypeError: the result holds a Map at \.a, which JSON cannot carry/,
+  },
+  {
+    name: "error",
+    code: "async () => new Error('x')",
+    log: /error failed: TypeError: the result holds an Error, which JSON cannot carry/,
+  },
+  {
+    name: "response",
+    code: "() => new Response('x')",
+    log: /response failed: TypeError: the result holds a Response, which JSON cannot carry/,
+  },
+  {
+    name: "public",
+    code: "() => { throw new PublicError('locked', { data: { door: 2 } }); }",
+    log: /function public failed: locked/,
+  },
+  {
+    name: "public_map",
+    code: "() => { throw new PublicError('locked', { data: new Map() }); }",
+    log: /PublicError: locked.*; its data: TypeError: the result holds a Map/,
   },
   {
     name: "closes",
@@ -84,8 +109,10 @@ const RESULTS: { name: string; code: string; text: string }[] = [
   { name: "long", code: "() => 'x'.repeat(1_048_576)", text: "x".repeat(1_048_576) },
   {
     name: "asks",
-    code: "(call) => [call.functionName, call.args, call.signal.aborted, typeof call.log.info]",
-    text: '["asks",null,false,"function"]',
+    code:
+      "(call) => [call.functionName, call.params, call.args, call.client, call.signal.aborted, " +
+      "typeof call.log.info]",
+    text: '["asks",null,null,null,false,"function"]',
   },
 ];
 
