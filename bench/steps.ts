@@ -3,6 +3,8 @@
  * The steps of a call, without a function process: `steps.ts STEP`, started in a server's folder. Each
  * step does what the previous one does and one thing more, with the code of the server.
  */
+import { Aead } from "../lib/crypto/aead.ts";
+import { loadSodium } from "../lib/crypto/sodium.ts";
 import { composeEndpoint } from "../lib/composition.ts";
 import { readSettings } from "../lib/config/settings.ts";
 import { Box, type SharedKey } from "../lib/crypto/box.ts";
@@ -73,10 +75,11 @@ async function makeWholeAnswer(): Promise<Handler> {
     observer,
   });
   const result = { ok: true, text: CONSTANT_TEXT, isJson: false } as const;
-  const functions = { call: () => result };
+  const functions = { call: () => result, describe: () => [] };
   const { endpoint } = composeEndpoint({
     settings,
     box,
+    aead: new Aead(await loadSodium()),
     privateKey,
     keyring,
     claims,

@@ -4,7 +4,7 @@
  */
 import { formatKey } from "../lib/crypto/keys.ts";
 import { openStore } from "../lib/first_start.ts";
-import { rotateServerKey } from "../lib/keys/server_keys.ts";
+import { rotateServerKeys } from "../lib/keys/server_keys.ts";
 import { type Command, parseArguments } from "./command.ts";
 import { confirm } from "./confirm.ts";
 import { GRACE_DETAILS, GRACE_OPTION, graceSeconds } from "./grace.ts";
@@ -35,11 +35,12 @@ ${CONFIG_DETAILS}`,
     const what = `replace the server's key in ${store.serverFolder}`;
     if (values["yes"] !== true && !confirm(io, what)) return 1;
     const nowSeconds = Math.floor(Date.now() / 1000);
-    const publicKey = await rotateServerKey(store, { graceSeconds: grace, nowSeconds });
-    io.out(`Server public key:\n\t${formatKey(publicKey)}\n`);
+    const keys = await rotateServerKeys(store, { graceSeconds: grace, nowSeconds });
+    io.out(`Server public key:\n\t${formatKey(keys.server)}\n`);
+    io.out(`Server public key for protocol v2:\n\t${formatKey(keys.server2)}\n`);
     if (grace > 0) {
       const end = new Date((nowSeconds + grace) * 1000).toISOString();
-      io.out(`The key before is accepted until ${end}\n`);
+      io.out(`The previous keys are accepted until ${end}\n`);
     }
     return 0;
   },

@@ -108,14 +108,22 @@ function readError(error: unknown, name: string, ref: string): CallError {
     >;
   const [known, executed] = ERRORS[Number(code)] ?? ["protocol", "maybe"];
   const why = typeof message === "string" ? message : `error ${String(code)}`;
-  // The function's own message is for people as it is.
-  const text = known === "failed" ? why : `Cannot call ${name}: ${why}`;
-  return new CallError(known, text, { executed: saidExecuted(data) ?? executed, ref, data });
+  if (known !== "failed") {
+    return new CallError(known, `Cannot call ${name}: ${why}`, { executed, ref, data });
+  }
+  // Message and data are the function's own, for people as they are.
+  return new CallError(known, why, {
+    executed: asExecuted(memberOf(data, "executed")) ?? executed,
+    ref,
+    data: memberOf(data, "data"),
+  });
 }
 
-/** What the server knows better: a function that failed before it began. */
-function saidExecuted(data: unknown): Executed | undefined {
-  if (typeof data !== "object" || data === null || !("executed" in data)) return undefined;
-  const { executed } = data;
-  return executed === "no" || executed === "maybe" || executed === "yes" ? executed : undefined;
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+/** What the server knows better than the code says: a function that failed before it began. */
+function asExecuted(value: unknown): Executed | undefined {
+  return value === "no" || value === "maybe" || value === "yes" ? value : undefined;
 }

@@ -10,13 +10,14 @@
 import type { CallResult, FunctionCaller } from "./functions/types.ts";
 import type { ClientRecord } from "./keys/keyring.ts";
 import type { Observer } from "./observer.ts";
-import type {
-  Authentic,
-  Protocol,
-  Sealed,
-  Soon,
-  Unverified,
-  WantedCall,
+import {
+  type Authentic,
+  type Protocol,
+  type Sealed,
+  type Soon,
+  then,
+  type Unverified,
+  type WantedCall,
 } from "./protocol/protocol.ts";
 import type { Refusal } from "./refusals.ts";
 
@@ -148,9 +149,4 @@ function refuse(
   const isReached = call !== undefined && refusal.code.startsWith("function_");
   const functionName = isReached ? { functionName: call.functionName } : {};
   return { ...named(refusal, reference), client, ...functionName };
-}
-
-/** Goes on with a value, at once where it is there: a promise costs a turn of the event loop. */
-function then<T, U>(value: Soon<T>, next: (value: T) => Soon<U>): Soon<U> {
-  return value instanceof Promise ? value.then(next) : next(value);
 }

@@ -59,24 +59,27 @@ export async function ensureModules(paths: ServerPaths): Promise<string[]> {
   return [...made, ...await ensureFile(join(paths.modules, `${DEMO_MODULE}.js`), SIMPLE_TIME_JS)];
 }
 
-/** The server's pair in a key store that is complete, and the paths that had to be made for it. */
+/** The server's pairs in a key store that is complete, and the paths that had to be made for it. */
 export interface ReadyStore {
+  /** Of protocol v1. */
   readonly pair: KeyPair;
+  /** Of protocol v2. */
+  readonly pair2: KeyPair;
   readonly made: readonly string[];
 }
 
 /**
- * Makes the key store's folders, the server's pair and the register where absent.
+ * Makes the key store's folders, the server's pairs and the register where absent.
  *
  * @throws {StoreError} when a folder or the register cannot be made.
- * @throws {KeyFileError} when server.key cannot be used.
+ * @throws {KeyFileError} when server.key or server2.key cannot be used.
  */
 export async function ensureStore({ store }: Settings): Promise<ReadyStore> {
   const made = await ensureFolders(store);
-  const { pair, made: madeKeys } = await ensureServerKeys(store);
+  const { pairs, made: madeKeys } = await ensureServerKeys(store);
   made.push(...madeKeys);
   if (await ensureRegister(store)) made.push(store.register);
-  return { pair, made };
+  return { pair: pairs.server, pair2: pairs.server2, made };
 }
 
 /**

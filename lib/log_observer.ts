@@ -100,6 +100,8 @@ export class LogObserver implements Observer {
     });
   }
 
+  welcomed(): void {}
+
   newAddress(address: string): void {
     requests.info("Request from a new address: {address}", { address });
   }

@@ -4,6 +4,7 @@
  * codes of refusals, names of functions from modules.ini, and nothing else.
  */
 import type { Counter, Histogram, Registry } from "prom-client";
+import type { WelcomeStatus } from "../client/messages.ts";
 import type {
   Answered,
   Called,
@@ -24,6 +25,8 @@ export interface MetricSources {
   /** Milliseconds of searching all keys for senders. */
   readonly searchMs: () => number;
   readonly claims: () => ClaimsFill;
+  /** Tickets of protocol v2 that were used; nothing when it is off. */
+  readonly tickets: () => { readonly tickets: number; readonly bytes: number } | undefined;
   readonly functions: () => readonly {
     readonly functionName: string;
     readonly state: "loading" | "ready" | "broken";
@@ -59,6 +62,7 @@ export class Metrics implements Observer {
   readonly #requests: Counter<"protocol" | "outcome" | "reason">;
   readonly #durations: Histogram<"outcome">;
   readonly #calls: Counter<"function" | "outcome">;
+  readonly #hellos: Counter<"status">;
   readonly #reloads: Counter<"what">;
   readonly #limits: Counter<"limit">;
   readonly #faults: Counter<"part">;
@@ -86,6 +90,11 @@ export class Metrics implements Observer {
       "function",
       "outcome",
     ]);
+    this.#hellos = counter(
+      "msp_hellos_total",
+      "Handshakes of registered clients in protocol v2, by the status of the welcome.",
+      ["status"],
+    );
     this.#reloads = counter("msp_reloads_total", "Changes on disk that are in use.", ["what"]);
     this.#limits = counter("msp_limits_reached_total", "Entries that a full table dropped early.", [
       "limit",
@@ -118,6 +127,10 @@ export class Metrics implements Observer {
 
   called({ functionName, refusal }: Called): void {
     this.#calls.inc({ function: functionName, outcome: refusal?.replace("function_", "") ?? "ok" });
+  }
+
+  welcomed(status: WelcomeStatus): void {
+    this.#hellos.inc({ status });
   }
 
   newAddress(): void {}
@@ -176,6 +189,16 @@ function addGauges(prom: Library, registry: Registry, sources: MetricSources): v
     "msp_sender_search_seconds_total",
     "Time spent searching all keys for senders.",
     () => sources.searchMs() / 1000,
+  );
+  gauge(
+    "msp_used_tickets",
+    "Tickets of protocol v2 whose calls are remembered.",
+    () => sources.tickets()?.tickets ?? 0,
+  );
+  gauge(
+    "msp_used_tickets_bytes",
+    "Memory of the numbers of these calls.",
+    () => sources.tickets()?.bytes ?? 0,
   );
   const started = Date.now() / 1000;
   gauge("process_start_time_seconds", "Start of the process, Unix time.", () => started);

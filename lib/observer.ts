@@ -3,6 +3,7 @@
  * What happened, for the log and for metrics: the only way up. Parts of the server tell an observer;
  * they neither write log lines about requests nor count.
  */
+import type { WelcomeStatus } from "../client/messages.ts";
 import type { CallRefusalCode, RefusalCode } from "./refusals.ts";
 
 /** Where a request came from, as far as trusted proxies say so. */
@@ -82,6 +83,8 @@ export interface Observer {
   answered(event: Answered): void;
   refused(event: Refused): void;
   called(event: Called): void;
+  /** A handshake of a registered client was answered. */
+  welcomed(status: WelcomeStatus): void;
   /** An authenticated request came from an address that was not remembered. */
   newAddress(address: string): void;
   /** Whatever changed on disk is in use now. */
@@ -102,6 +105,7 @@ export const SILENT: Observer = {
   answered: () => {},
   refused: () => {},
   called: () => {},
+  welcomed: () => {},
   newAddress: () => {},
   reloaded: () => {},
   storeLoaded: () => {},
@@ -119,6 +123,7 @@ export function observers(all: readonly Observer[]): Observer {
     answered: (event) => all.forEach((each) => each.answered(event)),
     refused: (event) => all.forEach((each) => each.refused(event)),
     called: (event) => all.forEach((each) => each.called(event)),
+    welcomed: (status) => all.forEach((each) => each.welcomed(status)),
     newAddress: (address) => all.forEach((each) => each.newAddress(address)),
     reloaded: (what, detail) => all.forEach((each) => each.reloaded(what, detail)),
     storeLoaded: (counts) => all.forEach((each) => each.storeLoaded(counts)),

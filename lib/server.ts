@@ -14,9 +14,11 @@ import {
   type Settings,
   type SettingsResult,
 } from "./config/settings.ts";
+import { Aead } from "./crypto/aead.ts";
 import { Box } from "./crypto/box.ts";
 import { formatKey, type KeyPair } from "./crypto/keys.ts";
 import type { NonceMark } from "./crypto/nonce_mark.ts";
+import { loadSodium } from "./crypto/sodium.ts";
 import { MspError, UsageError } from "./errors.ts";
 import { ensureConfig, ensureModules, ensureStore, type ServerPaths } from "./first_start.ts";
 import { FunctionService } from "./functions/service.ts";
@@ -25,6 +27,7 @@ import { startAdmin } from "./http/admin.ts";
 import { Listener } from "./http/listener.ts";
 import { followCertificate, readTlsPair, type TlsPair } from "./http/tls.ts";
 import { checkModes } from "./keys/check.ts";
+import type { HandshakeKeys } from "./keys/handshake_keys.ts";
 import { Keyring } from "./keys/keyring.ts";
 import { LiveStore } from "./keys/live_store.ts";
 import { checkServerPublicKey } from "./keys/server_keys.ts";
@@ -35,6 +38,7 @@ import { type Observer, observers } from "./observer.ts";
 import { MemoryClaims } from "./replay/memory.ts";
 import { takeOverOldJournal } from "./replay/old_journal.ts";
 import { StateFolder } from "./state.ts";
+import type { Tickets } from "./protocol/tickets.ts";
 import { Watch } from "./watch.ts";
 
 /** How to start a server. */
@@ -99,13 +103,14 @@ async function startParts(
   closers: Closers,
 ): Promise<RunningServer> {
   logCreated(await ensureModules(paths));
-  const { pair, made } = await ensureStore(settings);
+  const { pair, pair2, made } = await ensureStore(settings);
   logCreated(made);
   const isHeld = rememberPermissions();
   const { observer, metrics } = await startObservers(settings, closers);
   const state = await openState(settings, observer, closers);
   giveUpPermissions(paths, settings);
-  const box = await Box.load();
+  const sodium = await loadSodium();
+  const box = await Box.load(sodium);
   const keyring = new Keyring(box, pair.privateKey);
   const claims = openClaims({ box, logFolder: paths.log, settings, observer });
   closers.add(() => claims.close());
@@ -115,6 +120,7 @@ async function startParts(
   const composition = composeEndpoint({
     settings,
     box,
+    aead: new Aead(sodium),
     privateKey,
     keyring,
     claims,
@@ -122,7 +128,15 @@ async function startParts(
     observer,
   });
   closers.add(composition.close);
-  const { live, watch } = await followStore({ settings, pair, keyring, observer, ...composition });
+  closers.add(sweepTickets(composition.tickets));
+  const { live, watch } = await followStore({
+    settings,
+    pair,
+    pair2,
+    keyring,
+    observer,
+    ...composition,
+  });
   closers.add(() => watch.close());
   const { listener, tlsWatch } = await listen(settings.listen, composition.endpoint, observer);
   closers.add(() => listener.stop());
@@ -133,6 +147,7 @@ async function startParts(
     registeredSecrets: () => keyring.secretCount,
     searchMs: () => composition.search.spentMs,
     claims: () => claims.fill,
+    tickets: () => composition.tickets.fill,
     functions: () =>
       service.functions.functions.map(({ functionName, state, queueLength }) => ({
         functionName,
@@ -233,6 +248,18 @@ function openClaims({ box, logFolder, settings, observer }: ClaimParts): MemoryC
   return new MemoryClaims({ box, windowRequests, entryRequests, observer, journal: { folder } });
 }
 
+/** How often the keys of tickets are looked at: one is kept so much too long at most. */
+const SWEEP_MS = 10_000;
+
+/** Wipes keys of tickets when their time is over, also where nobody calls. @returns what ends that */
+function sweepTickets(tickets: Tickets): () => void {
+  const timer = setInterval(() => tickets.dropOldKeys(), SWEEP_MS);
+  return () => {
+    clearInterval(timer);
+    tickets.close();
+  };
+}
+
 interface ClaimParts {
   readonly box: Box;
   readonly logFolder: string;
@@ -254,22 +281,27 @@ function makeFunctions({ paths, settings, isHeld, observer }: FunctionParts): Fu
 interface StoreParts {
   readonly settings: Settings;
   readonly pair: KeyPair;
+  readonly pair2: KeyPair;
   readonly keyring: Keyring;
   readonly observer: Observer;
   readonly nonceMark: NonceMark;
+  readonly handshakeKeys: HandshakeKeys;
 }
 
 /** Loads the key store and follows its changes; most keys are loaded in the background. */
 async function followStore(parts: StoreParts): Promise<{ live: LiveStore; watch: Watch }> {
-  const { settings: { store }, pair, keyring, observer, nonceMark } = parts;
-  const mismatch = await checkServerPublicKey(store, pair.publicKey);
-  if (mismatch !== undefined) observer.fault("key_store", `${mismatch.path}: ${mismatch.state}`);
+  const { settings: { store }, pair, pair2, keyring, observer, nonceMark, handshakeKeys } = parts;
+  for (const [name, { publicKey }] of [["server", pair], ["server2", pair2]] as const) {
+    const mismatch = await checkServerPublicKey(store, publicKey, name);
+    if (mismatch !== undefined) observer.fault("key_store", `${mismatch.path}: ${mismatch.state}`);
+  }
   for (const { what, remedy } of await checkModes(store)) {
     observer.fault("key_store", `${what}: ${remedy}`);
   }
   const live = new LiveStore({
     keyring,
     nonceMark,
+    handshakeKeys,
     paths: store,
     serverKey: pair.privateKey,
     observer,

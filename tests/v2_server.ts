@@ -5,6 +5,7 @@
  */
 import { type Bytes, concat, toBase64, toHex } from "../client/bytes.ts";
 import type { Clock } from "../client/deadline.ts";
+import { CallError } from "../client/errors.ts";
 import {
   decodeUtf8,
   keyIdOf,
@@ -209,4 +210,11 @@ export function changed(change: (body: Bytes) => Bytes): Fate {
     const response = await deliver();
     return new Response(change(new Uint8Array(await response.arrayBuffer())));
   };
+}
+
+/** The error that a call ends with. */
+export async function errorOf(call: Promise<unknown>): Promise<CallError> {
+  const error = await call.then(() => new Error("the call brought a result"), (reason) => reason);
+  if (error instanceof CallError) return error;
+  throw error;
 }

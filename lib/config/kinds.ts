@@ -139,6 +139,18 @@ export const HOST: Kind<string> = kindOf(
 /** The same to compare with a Host header: in lower case. */
 export const HOST_NAME: Kind<string> = { ...HOST, parse: (text) => HOST.parse(text.toLowerCase()) };
 
+/** The origin of a web page, as browsers send it; `*` for all. */
+export const ORIGIN: Kind<string> = kindOf(
+  "an origin such as https://app.example, or *",
+  (text) => {
+    if (text === "*") return text;
+    const url = URL.parse(text);
+    return url !== null && /^https?:$/.test(url.protocol) && `${url.origin}` === text.toLowerCase()
+      ? url.origin
+      : undefined;
+  },
+);
+
 /** An IP address with a port. */
 export const LISTEN: Kind<ListenAddress> = kindOf(
   "an IP address and a port, such as 127.0.0.1:9101",

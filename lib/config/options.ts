@@ -12,6 +12,7 @@ import {
   MODE,
   optional,
   optionalList,
+  ORIGIN,
   PATH,
   USER,
   wholeNumber,
@@ -68,6 +69,7 @@ function inSection(section: string): MakeOption {
 const server = inSection("Server");
 const clients = inSection("Clients");
 const limits = inSection("Limits");
+const v2 = inSection("V2");
 const functions = inSection("Functions");
 const proxy = inSection("Proxy");
 const admin = inSection("Admin");
@@ -122,7 +124,12 @@ export const OPTIONS = {
     ),
   },
   store: {
-    serverFolder: server("Keypath", PATH, "sec", "Folder of `server.key` and `server.pub`."),
+    serverFolder: server(
+      "Keypath",
+      PATH,
+      "sec",
+      "Folder of the server's key files, `server.key` and `server2.key`.",
+    ),
     clientsFolder: clients("Keypath", PATH, "sec", "Folder of the `client_*.pub` files."),
     register: clients(
       "Register",
@@ -172,7 +179,7 @@ export const OPTIONS = {
       "BodySize",
       wholeNumber("bytes", 1024, 1_048_576),
       "16384",
-      "Size of a request body. A valid one needs less than 1,024 bytes. A larger one is refused " +
+      "Size of a request body. One of protocol v1 needs less than 1,024 bytes. A larger one is refused " +
         "unread.",
     ),
     bodyTimeoutSeconds: limits(
@@ -217,6 +224,40 @@ export const OPTIONS = {
       "Accepted requests whose `entry` value cannot be used in another request, whatever its age, 16 " +
         "bytes of memory each. At the limit, the oldest are forgotten. `replay.journal` keeps the same " +
         "number on disk.",
+    ),
+  },
+  v2: {
+    isEnabled: v2(
+      "Enabled",
+      choice({ yes: true, no: false }),
+      "yes",
+      "Whether the server answers protocol v2, on `/v2`.",
+    ),
+    ticketLifetimeSeconds: v2(
+      "TicketLifetime",
+      wholeNumber("seconds", 60, 86_400),
+      "3600",
+      "Time after which tickets get a new key. A ticket is valid until the key after its own is replaced, " +
+        "so for up to twice this time. Calls that were recorded stay closed when keys leak after it.",
+    ),
+    ticketsPerClient: v2(
+      "TicketsPerClient",
+      wholeNumber("tickets", 1, 1024),
+      "16",
+      "Tickets of one client that are in use, up to 8 KB each. The next one ends the oldest.",
+    ),
+    maxBatch: v2(
+      "Batch",
+      wholeNumber("calls", 1, 1024),
+      "16",
+      "Calls in one batch. A larger batch gets an error.",
+    ),
+    allowedOrigins: v2(
+      "AllowOrigins",
+      optionalList("origins such as https://app.example, separated by commas, or *", ORIGIN),
+      "none",
+      "Origins of web pages elsewhere that may call `/v2`, or `*` for all. Pages need a registered key like " +
+        "every client; there are no cookies.",
     ),
   },
   functions: {

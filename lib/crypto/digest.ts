@@ -20,3 +20,8 @@ export function sha256(bytes: Uint8Array | string): Uint8Array {
 export function fingerprintOf(publicKey: PublicKey): string {
   return `SHA256:${createHash("sha256").update(publicKey).digest("base64").replace(/=+$/, "")}`;
 }
+
+/** SHA-256 of two values, one after the other. */
+export function hashPair(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(createHash("sha256").update(first).update(second).digest());
+}

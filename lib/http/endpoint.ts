@@ -11,6 +11,7 @@ import type { RefusalClock } from "../limits/refusal_clock.ts";
 import type { Observer, Origin } from "../observer.ts";
 import type { Protocol, Sealed } from "../protocol/protocol.ts";
 import type { Refusal } from "../refusals.ts";
+import { OriginPolicy } from "./cors.ts";
 import { originOf } from "./forwarded.ts";
 
 /** The parts of the endpoint. */
@@ -28,7 +29,7 @@ export interface EndpointParts {
 export type Endpoint = (request: Request, peerAddress: string) => Promise<Response>;
 
 /** Where a request goes: to a protocol, or to a refusal with a status of its own. */
-type Route = { readonly protocol: Protocol } | {
+type Route = { readonly protocol: Protocol; readonly origins: OriginPolicy } | {
   readonly refusal: Refusal;
   readonly status: 404 | 405;
 };
@@ -70,6 +71,7 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
     const begun = refusalClock.begin();
     const startedMs = performance.now();
     const protocol = "protocol" in route ? route.protocol : undefined;
+    const pageHeaders = "origins" in route ? route.origins.headersFor(request) : [];
     const full = gate.enter(origin.address);
     let outcome: Sealed | RefusedCall;
     if (full === undefined && protocol !== undefined) {
@@ -78,7 +80,7 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
         gate.leave(origin.address);
         const durationMs = performance.now() - startedMs;
         observer.answered({ protocol: protocol.name, origin, durationMs });
-        return makeAnswer(outcome, protocol);
+        return makeAnswer(outcome, protocol, pageHeaders);
       }
     } else {
       await discardBody(request);
@@ -94,22 +96,32 @@ export function createEndpoint(parts: EndpointParts): Endpoint {
       await refusalClock.hold(begun);
       gate.leave(origin.address);
     }
-    return makeRefusal("status" in route ? route.status : 401);
+    return makeRefusal("status" in route ? route.status : 401, pageHeaders);
   }
 
-  return (request, peerAddress) =>
-    respond(request, router.route(request), originOf(request.headers, peerAddress, proxy));
+  return (request, peerAddress) => {
+    const route = router.route(request);
+    if (route instanceof Response) return Promise.resolve(route);
+    return respond(request, route, originOf(request.headers, peerAddress, proxy));
+  };
 }
 
-function makeAnswer({ body }: Sealed, { answerType }: Protocol): Response {
-  const headers: [string, string][] = [["content-type", answerType]];
+function makeAnswer(
+  { body }: Sealed,
+  { answerType }: Protocol,
+  pageHeaders: readonly [string, string][],
+): Response {
+  const headers: [string, string][] = [["content-type", answerType], ...pageHeaders];
   if (COMPRESSES) headers.push(["cache-control", "no-transform"]);
   return new Response(body, { headers });
 }
 
-function makeRefusal(status: 401 | 404 | 405): Response {
+function makeRefusal(
+  status: 401 | 404 | 405,
+  pageHeaders: readonly [string, string][],
+): Response {
   const allow: [string, string][] = status === 405 ? [["allow", "POST"]] : [];
-  return new Response(null, { status, headers: [...REFUSAL_HEADERS, ...allow] });
+  return new Response(null, { status, headers: [...REFUSAL_HEADERS, ...allow, ...pageHeaders] });
 }
 
 /** Finds the protocol of a request by its path alone, in every version of HTTP. */
@@ -123,15 +135,19 @@ class Router {
     this.#routes = new Map(
       protocols.flatMap((protocol) => {
         const path = `/${protocol.name}`;
-        return [[path, { protocol }], [`${path}/`, { protocol }]] satisfies [string, Route][];
+        const route = { protocol, origins: new OriginPolicy(protocol.allowedOrigins) };
+        return [[path, route], [`${path}/`, route]] satisfies [string, Route][];
       }),
     );
   }
 
-  route(request: Request): Route {
+  /** A response where a browser only asks whether a page may send a request. */
+  route(request: Request): Route | Response {
     const { url } = request;
     const route = url === this.#lastUrl ? this.#lastRoute : this.#find(request);
     if ("refusal" in route || request.method === "POST") return route;
+    const preflight = route.origins.preflight(request);
+    if (preflight !== undefined) return preflight;
     // `msp health` asks with GET; the log shows the others only.
     const isProbe = request.method === "GET" || request.method === "HEAD";
     return isProbe ? PROBE : WRONG_METHOD;

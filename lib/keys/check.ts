@@ -14,9 +14,11 @@ import { exists } from "../files.ts";
 import {
   checkServerPublicKey,
   previousKeyPath,
-  readPreviousKey,
+  readPreviousKeys,
   readServerPair,
+  SERVER_PAIRS,
   serverKeyPath,
+  type ServerPairName,
 } from "./server_keys.ts";
 import { listClientFiles, readClientKey, readRegisterLines } from "./store_reader.ts";
 
@@ -38,7 +40,11 @@ export async function checkModes(paths: StorePaths): Promise<Finding[]> {
     const who = (forbidden & 0o044) !== 0 ? "others can read it" : "others can write in it";
     findings.push({ level: "wrong", what: `${path} has mode ${text}: ${who}`, remedy });
   };
-  for (const path of [serverKeyPath(paths), previousKeyPath(paths), paths.register]) {
+  const secret = SERVER_PAIRS.flatMap((name) => [
+    serverKeyPath(paths, name),
+    previousKeyPath(paths, name),
+  ]);
+  for (const path of [...secret, paths.register]) {
     await look(path, 0o077, `chmod 600 ${path}`);
   }
   for (const folder of new Set([paths.serverFolder, paths.clientsFolder])) {
@@ -49,30 +55,46 @@ export async function checkModes(paths: StorePaths): Promise<Finding[]> {
 
 /** Everything that can be seen to be wrong with a store. */
 export async function checkStore(paths: StorePaths, nowSeconds: number): Promise<Finding[]> {
-  const pair = await attempt(() => readServerPair(paths));
   const findings: Finding[] = [];
-  if ("finding" in pair) findings.push(pair.finding);
-  const serverPair = "finding" in pair ? undefined : pair.value;
-  if (serverPair !== undefined) {
-    const mismatch = await checkServerPublicKey(paths, serverPair.publicKey);
-    if (mismatch !== undefined) {
-      findings.push({
-        level: "wrong",
-        what: `${mismatch.path}: ${mismatch.state}`,
-        remedy: `msp keygen public ${join(paths.serverFolder, "server")} --force`,
-      });
-    }
+  const serverPair = await checkServerPair(paths, "server", findings);
+  // Made at the next start of a server that has none yet.
+  if (await exists(serverKeyPath(paths, "server2"))) {
+    await checkServerPair(paths, "server2", findings);
   }
-  const previous = await attempt(() => readPreviousKey(paths, nowSeconds));
-  if ("finding" in previous) findings.push(previous.finding);
-  else if (previous.value === undefined && await exists(previousKeyPath(paths))) {
-    const path = previousKeyPath(paths);
-    findings.push({ level: "note", what: `${path}: its time is over`, remedy: `rm ${path}` });
+  for (const name of SERVER_PAIRS) {
+    const path = previousKeyPath(paths, name);
+    const previous = await attempt(() => readPreviousKeys(paths, { name, nowSeconds }));
+    if ("finding" in previous) findings.push(previous.finding);
+    else if (previous.value.length === 0 && await exists(path)) {
+      findings.push({ level: "note", what: `${path}: its time is over`, remedy: `rm ${path}` });
+    }
   }
   const keyCount = await checkClients(paths, serverPair, findings);
   await checkRegister(paths, { keyCount, nowSeconds }, findings);
   findings.push(...await checkModes(paths), ...await findLeftovers(paths));
   return findings;
+}
+
+/** @returns a pair of the server, where it can be used. */
+async function checkServerPair(
+  paths: StorePaths,
+  name: ServerPairName,
+  findings: Finding[],
+): Promise<KeyPair | undefined> {
+  const pair = await attempt(() => readServerPair(paths, name));
+  if ("finding" in pair) {
+    findings.push(pair.finding);
+    return undefined;
+  }
+  const mismatch = await checkServerPublicKey(paths, pair.value.publicKey, name);
+  if (mismatch !== undefined) {
+    findings.push({
+      level: "wrong",
+      what: `${mismatch.path}: ${mismatch.state}`,
+      remedy: `msp keygen public ${join(paths.serverFolder, name)} --force`,
+    });
+  }
+  return pair.value;
 }
 
 /** What an action gave, or what is wrong because it failed. */

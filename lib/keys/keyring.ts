@@ -13,6 +13,7 @@ import {
   type PublicKey,
   type SecretHex,
 } from "../crypto/keys.ts";
+import { encodeBase64 } from "../protocol/base64.ts";
 import { SecretSet } from "./secrets.ts";
 import { UseOrder } from "./use_order.ts";
 
@@ -74,8 +75,10 @@ export class Keyring {
   #used = new Uint8Array(FIRST_CAPACITY);
   #slotCount = 0;
   #size = 0;
-  /** Keys are still being loaded: no sender is unknown yet. */
-  isLoading = false;
+  /** Records by the text of their public key: of the present and of previous keys of the server. */
+  readonly #byPublicKey = new Map<string, readonly ClientRecord[]>();
+  #isLoading = false;
+  #onLoaded: (() => void)[] = [];
   readonly #freeSlots: Slot[] = [];
   readonly #order = new UseOrder();
 
@@ -100,6 +103,26 @@ export class Keyring {
     return this.#order;
   }
 
+  /** Keys are still being loaded: no sender is unknown yet. */
+  get isLoading(): boolean {
+    return this.#isLoading;
+  }
+
+  set isLoading(isLoading: boolean) {
+    this.#isLoading = isLoading;
+    if (isLoading) return;
+    for (const resolve of this.#onLoaded) resolve();
+    this.#onLoaded = [];
+  }
+
+  /** Resolves when no keys are being loaded. */
+  whenLoaded(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#isLoading) this.#onLoaded.push(resolve);
+      else resolve();
+    });
+  }
+
   /** How many secrets are registered. */
   get secretCount(): number {
     return this.#secrets.size;
@@ -119,6 +142,9 @@ export class Keyring {
     const record = new RegisteredKey(slot, file, formatKey(publicKey));
     this.#keys[slot] = key;
     this.#records[slot] = record;
+    const { publicKeyBase64 } = record;
+    const same = this.#byPublicKey.get(publicKeyBase64) ?? [];
+    this.#byPublicKey.set(publicKeyBase64, [record, ...same]);
     this.#used[slot] = 0;
     this.#size++;
     this.#order.append(slot);
@@ -137,6 +163,7 @@ export class Keyring {
     if (key === undefined || !this.isRegistered(record)) return;
     this.#keys[slot] = 0;
     this.#records[slot] = undefined;
+    this.#forgetPublicKey(record);
     this.#size--;
     this.#order.remove(slot);
     this.#freeSlots.push(slot);
@@ -151,6 +178,11 @@ export class Keyring {
   /** The record of the key in a slot. */
   recordAt(slot: Slot): ClientRecord | undefined {
     return this.#records[slot];
+  }
+
+  /** The record of a public key, the one that was registered last; `undefined` when there is none. */
+  recordOf(publicKey: Uint8Array): ClientRecord | undefined {
+    return this.#byPublicKey.get(encodeBase64(publicKey))?.[0];
   }
 
   /** The shared key in a slot, or `undefined` when none is there. */
@@ -202,6 +234,13 @@ export class Keyring {
   /** Whether these bytes are a registered secret, in time that does not depend on their content. */
   isRegisteredSecret(secret: Uint8Array): boolean {
     return this.#secrets.has(secret);
+  }
+
+  #forgetPublicKey(record: ClientRecord): void {
+    const { publicKeyBase64 } = record;
+    const others = this.#byPublicKey.get(publicKeyBase64)?.filter((each) => each !== record) ?? [];
+    if (others.length === 0) this.#byPublicKey.delete(publicKeyBase64);
+    else this.#byPublicKey.set(publicKeyBase64, others);
   }
 
   #grow(): void {

@@ -14,7 +14,15 @@ import type { NonceMark } from "../crypto/nonce_mark.ts";
 import type { Observer } from "../observer.ts";
 import { lookAt } from "../watch.ts";
 import type { ClientRecord, Keyring } from "./keyring.ts";
-import { previousKeyPath, readPreviousKey, readServerPair, serverKeyPath } from "./server_keys.ts";
+import type { HandshakeKeys } from "./handshake_keys.ts";
+import {
+  previousKeyPath,
+  readPreviousKeys,
+  readServerPair,
+  SERVER_PAIRS,
+  serverKeyPath,
+  type ServerPairName,
+} from "./server_keys.ts";
 import {
   listClientFiles,
   readClientKey,
@@ -26,10 +34,18 @@ import {
 export interface LiveStoreParts {
   readonly keyring: Keyring;
   readonly nonceMark: NonceMark;
+  readonly handshakeKeys: HandshakeKeys;
   readonly paths: StorePaths;
   readonly serverKey: PrivateKey;
   readonly observer: Pick<Observer, "fault" | "storeLoaded">;
   readonly nowSeconds?: () => number;
+}
+
+/** Clients of a previous key of the server. */
+interface PreviousClients {
+  readonly privateKey: PrivateKey;
+  /** By file name. */
+  readonly clients: Map<string, ClientRecord>;
 }
 
 /** The first keys are added at once: about 1,000 are there before the first request. */
@@ -43,14 +59,14 @@ const MAX_FILES_LOOKED_AT = 500;
 export class LiveStore {
   readonly #keyring: Keyring;
   readonly #nonceMark: NonceMark;
+  readonly #handshakeKeys: HandshakeKeys;
   readonly #paths: StorePaths;
   readonly #observer: LiveStoreParts["observer"];
   readonly #nowSeconds: () => number;
   readonly #entries = new Map<string, ClientRecord>();
-  /** The same clients, for the server's previous key. */
-  readonly #previousEntries = new Map<string, ClientRecord>();
   #serverKey: PrivateKey;
-  #previousKey: PrivateKey | undefined;
+  /** Previous keys of the server, by their text, and the same clients for each. */
+  readonly #previous = new Map<string, PreviousClients>();
   /** When something in the store ends by itself, in Unix seconds. */
   #nextEnd = Infinity;
   /** Ends when no keys are being added. */
@@ -59,6 +75,7 @@ export class LiveStore {
   constructor(parts: LiveStoreParts) {
     this.#keyring = parts.keyring;
     this.#nonceMark = parts.nonceMark;
+    this.#handshakeKeys = parts.handshakeKeys;
     this.#paths = parts.paths;
     this.#serverKey = parts.serverKey;
     this.#observer = parts.observer;
@@ -76,8 +93,8 @@ export class LiveStore {
     const paths = [
       clientsFolder,
       register,
-      serverKeyPath(this.#paths),
-      previousKeyPath(this.#paths),
+      ...SERVER_PAIRS.map((name) => serverKeyPath(this.#paths, name)),
+      ...SERVER_PAIRS.map((name) => previousKeyPath(this.#paths, name)),
     ];
     if (this.#entries.size <= MAX_FILES_LOOKED_AT) {
       for (const name of this.#entries.keys()) paths.push(join(clientsFolder, name));
@@ -95,9 +112,9 @@ export class LiveStore {
    */
   async load(): Promise<void> {
     this.#nextEnd = Infinity;
-    await this.#readPreviousKey();
+    this.#usePreviousKeys(await this.#previousKeys("server"));
+    await this.#followHandshakeKeys();
     await this.#readSecrets(true);
-    this.#nonceMark.useServerKeys(this.#serverKeys());
     this.#addNames(await listClientFiles(this.#paths.clientsFolder), false);
   }
 
@@ -108,6 +125,7 @@ export class LiveStore {
     for (
       const part of [
         () => this.#followServerKey(),
+        () => this.#followHandshakeKeys(),
         () => this.#readSecrets(false),
         () => this.#followClients(),
       ]
@@ -121,16 +139,31 @@ export class LiveStore {
     }
   }
 
-  #serverKeys(): PrivateKey[] {
-    return this.#previousKey === undefined
-      ? [this.#serverKey]
-      : [this.#serverKey, this.#previousKey];
+  /** Keeps the clients of the previous keys whose time is not over, and forgets those of others. */
+  #usePreviousKeys(previous: readonly PrivateKey[]): void {
+    const texts = new Set(previous.map(formatKey));
+    for (const [text, { clients }] of this.#previous) {
+      if (texts.has(text)) continue;
+      for (const record of clients.values()) this.#keyring.removeKey(record);
+      this.#previous.delete(text);
+    }
+    for (const privateKey of previous) {
+      const text = formatKey(privateKey);
+      if (!this.#previous.has(text)) this.#previous.set(text, { privateKey, clients: new Map() });
+    }
+    this.#nonceMark.useServerKeys([this.#serverKey, ...previous]);
   }
 
-  async #readPreviousKey(): Promise<void> {
-    const previous = await readPreviousKey(this.#paths, this.#nowSeconds());
-    this.#previousKey = previous?.privateKey;
-    this.#nextEnd = Math.min(this.#nextEnd, previous?.until ?? Infinity);
+  async #followHandshakeKeys(): Promise<void> {
+    const { privateKey } = await readServerPair(this.#paths, "server2");
+    this.#handshakeKeys.use([privateKey, ...await this.#previousKeys("server2")]);
+  }
+
+  async #previousKeys(name: ServerPairName): Promise<PrivateKey[]> {
+    const nowSeconds = this.#nowSeconds();
+    const previous = await readPreviousKeys(this.#paths, { name, nowSeconds });
+    this.#nextEnd = Math.min(this.#nextEnd, ...previous.map(({ until }) => until));
+    return previous.map(({ privateKey }) => privateKey);
   }
 
   /** @param isFirst nothing is known yet: what is malformed is passed over */
@@ -156,32 +189,18 @@ export class LiveStore {
   async #followServerKey(): Promise<void> {
     const before = this.#serverKey;
     const { privateKey } = await readServerPair(this.#paths);
-    const previousBefore = this.#previousKey;
-    await this.#readPreviousKey();
-    const isSame = (a: PrivateKey | undefined, b: PrivateKey | undefined): boolean =>
-      a === b || a !== undefined && b !== undefined && formatKey(a) === formatKey(b);
-    const isPreviousSame = isSame(previousBefore, this.#previousKey);
-    if (!isPreviousSame) this.#dropPrevious();
-    if (isSame(privateKey, before)) {
-      if (!isPreviousSame) this.#nonceMark.useServerKeys(this.#serverKeys());
-    } else {
-      this.#serverKey = privateKey;
-      const isKept = isSame(before, this.#previousKey);
-      // A rotation that was seen half-way had the same key as present and as previous one.
-      if (isKept) this.#dropPrevious();
-      for (const [name, record] of this.#entries) {
-        if (isKept) this.#previousEntries.set(name, record);
-        else this.#keyring.removeKey(record);
-      }
-      this.#entries.clear();
-      this.#keyring.useServerKey(privateKey);
-      this.#nonceMark.useServerKeys(this.#serverKeys());
+    const previous = await this.#previousKeys("server");
+    this.#serverKey = privateKey;
+    this.#usePreviousKeys(previous);
+    if (formatKey(privateKey) === formatKey(before)) return;
+    // Clients of a key that is still accepted keep their records.
+    const kept = this.#previous.get(formatKey(before))?.clients;
+    for (const [name, record] of this.#entries) {
+      if (kept !== undefined && !kept.has(name)) kept.set(name, record);
+      else this.#keyring.removeKey(record);
     }
-  }
-
-  #dropPrevious(): void {
-    for (const record of this.#previousEntries.values()) this.#keyring.removeKey(record);
-    this.#previousEntries.clear();
+    this.#entries.clear();
+    this.#keyring.useServerKey(privateKey);
   }
 
   async #followClients(): Promise<void> {
@@ -190,10 +209,12 @@ export class LiveStore {
     for (const name of this.#entries.keys()) {
       if (!present.has(name)) this.#remove(name);
     }
-    for (const [name, record] of this.#previousEntries) {
-      if (present.has(name)) continue;
-      this.#keyring.removeKey(record);
-      this.#previousEntries.delete(name);
+    for (const { clients } of this.#previous.values()) {
+      for (const [name, record] of clients) {
+        if (present.has(name)) continue;
+        this.#keyring.removeKey(record);
+        clients.delete(name);
+      }
     }
     const isSmall = names.length <= MAX_FILES_LOOKED_AT;
     this.#addNames(isSmall ? names : names.filter((name) => !this.#isComplete(name)), true);
@@ -201,11 +222,12 @@ export class LiveStore {
 
   #isComplete(name: string): boolean {
     return this.#entries.has(name) &&
-      (this.#previousKey === undefined || this.#previousEntries.has(name));
+      [...this.#previous.values()].every(({ clients }) => clients.has(name));
   }
 
   #remove(name: string): void {
-    for (const entries of [this.#entries, this.#previousEntries]) {
+    const previous = [...this.#previous.values()].map(({ clients }) => clients);
+    for (const entries of [this.#entries, ...previous]) {
       const record = entries.get(name);
       if (record !== undefined) this.#keyring.removeKey(record);
       entries.delete(name);
@@ -257,9 +279,10 @@ export class LiveStore {
       }
       this.#entries.set(name, record);
     }
-    const serverPrivateKey = this.#previousKey;
-    if (serverPrivateKey === undefined || this.#previousEntries.has(name)) return;
-    const record = this.#keyring.addKey(publicKey, { file: name, serverPrivateKey });
-    if (record !== undefined) this.#previousEntries.set(name, record);
+    for (const { privateKey: serverPrivateKey, clients } of this.#previous.values()) {
+      if (clients.has(name)) continue;
+      const record = this.#keyring.addKey(publicKey, { file: name, serverPrivateKey });
+      if (record !== undefined) clients.set(name, record);
+    }
   }
 }

@@ -110,8 +110,26 @@ export class SenderFinder {
     return this.#open(slot, values) ?? this.#refuseUnknown(arrival);
   }
 
+  /** Whether the work of finding an unknown sender at this address may wait for its turn. */
+  isTrusted({ address, nowSeconds }: Arrival): boolean {
+    return this.#isTrusted(this.#addresses.get(address), nowSeconds);
+  }
+
+  /** Whether an address had its failures of this minute. */
+  isFailing({ address, nowSeconds }: Arrival): boolean {
+    return this.#failures.isOverLimit(address, nowSeconds);
+  }
+
+  /** Counts a request of an unknown sender against its address. */
+  failed({ address, nowSeconds }: Arrival): void {
+    this.#failures.add(address, nowSeconds);
+  }
+
   /** Notes that the request of a sender was accepted. */
-  accepted({ client, after }: Sender, { address, nowSeconds }: Arrival): void {
+  accepted(
+    { client, after }: Pick<Sender, "client" | "after">,
+    { address, nowSeconds }: Arrival,
+  ): void {
     const { keyring, addressTtlSeconds, observer } = this.#parts;
     const { slot } = client;
     // A key that was never used has no position in the order yet.
@@ -161,8 +179,8 @@ export class SenderFinder {
     return { ...sender, opened: copyOf(sender.opened), after };
   }
 
-  #refuseUnknown({ address, nowSeconds }: Arrival): "unknown_sender" {
-    this.#failures.add(address, nowSeconds);
+  #refuseUnknown(arrival: Arrival): "unknown_sender" {
+    this.failed(arrival);
     return "unknown_sender";
   }
 

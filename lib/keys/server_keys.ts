@@ -1,7 +1,7 @@
 /**
  * @module
- * The server's keys: server.key with server.pub, and for a time after a rotation server.previous.key, the
- * key before, with the time until which clients may still use it.
+ * The server's keys: for each protocol NAME.key with NAME.pub, and for a time after a rotation
+ * NAME.previous.key, the previous keys with the time until which clients may still use them.
  */
 import { join } from "node:path";
 import type { StorePaths } from "../config/settings.ts";
@@ -26,6 +26,13 @@ import { exists, removeIfThere, replaceFile, withLock } from "../files.ts";
 import { guardStore } from "./store.ts";
 import type { StoreFault } from "./store_reader.ts";
 
+/** The server's pairs: of protocol v1 and of protocol v2. A Noise key is used for nothing else. */
+export const SERVER_PAIRS = ["server", "server2"] as const;
+/** One of them. */
+export type ServerPairName = typeof SERVER_PAIRS[number];
+/** Something for each pair. */
+export type ForEachPair<T> = Readonly<Record<ServerPairName, T>>;
+
 /** A key of the server that was replaced. */
 export interface PreviousKey {
   readonly privateKey: PrivateKey;
@@ -33,128 +40,176 @@ export interface PreviousKey {
   readonly until: number;
 }
 
-/** Path of the server's private key. */
-export function serverKeyPath({ serverFolder }: StorePaths): string {
-  return join(serverFolder, "server.key");
+/** Path of a private key of the server. */
+export function serverKeyPath(
+  { serverFolder }: StorePaths,
+  name: ServerPairName = "server",
+): string {
+  return join(serverFolder, `${name}.key`);
 }
 
-/** Path of the key before. */
-export function previousKeyPath({ serverFolder }: StorePaths): string {
-  return join(serverFolder, "server.previous.key");
+/** Path of the previous keys. */
+export function previousKeyPath(
+  { serverFolder }: StorePaths,
+  name: ServerPairName = "server",
+): string {
+  return join(serverFolder, `${name}.previous.key`);
+}
+
+/** The server's pairs, and the paths of files that were made for them. */
+export interface ServerKeys {
+  readonly pairs: ForEachPair<KeyPair>;
+  readonly made: readonly string[];
 }
 
 /**
- * The server's pair; made where absent, in folders that exist. server.key decides: a missing
- * server.pub is made from it.
+ * The server's pairs; made where absent, in folders that exist. NAME.key decides: a missing NAME.pub is
+ * made from it.
  *
- * @returns the pair and the paths that were made.
- * @throws {KeyFileError} when server.key is unreadable or malformed, or is missing beside a
- * server.pub that clients may be using.
+ * @throws {KeyFileError} when NAME.key is unreadable or malformed, or is missing beside a NAME.pub that
+ * clients may be using.
  */
-export async function ensureServerKeys(
-  paths: StorePaths,
-): Promise<{ pair: KeyPair; made: string[] }> {
-  const name = join(paths.serverFolder, "server");
-  const isComplete = async (): Promise<boolean> =>
-    await exists(`${name}.key`) && await exists(`${name}.pub`);
-  const read = (): Promise<KeyPair> => readServerPair(paths);
-  return await guardStore(paths.serverFolder, async () => {
+export async function ensureServerKeys(paths: StorePaths): Promise<ServerKeys> {
+  const { serverFolder } = paths;
+  return await guardStore(serverFolder, async () => {
+    const made: string[] = [];
     // A complete store may be read-only; the lock is for making what is missing.
-    if (await isComplete()) return { pair: await read(), made: [] };
-    return await withLock(paths.serverFolder, async () => {
-      if (await isComplete()) return { pair: await read(), made: [] };
-      if (await exists(`${name}.key`)) {
-        await generatePublicKeyFile(name, { force: false });
-        return { pair: await read(), made: [`${name}.pub`] };
-      }
-      if (await exists(`${name}.pub`)) {
-        throw new KeyFileError(
-          `Cannot make ${name}.key: ${name}.pub is there, and clients may be using it`,
-          { hint: "restore server.key from a backup, or remove server.pub to start a new pair" },
-        );
-      }
-      const pair = await generateKeyPairFiles(name, { force: false });
-      return { pair, made: [`${name}.key`, `${name}.pub`] };
-    });
+    if (!await isComplete(paths)) {
+      await withLock(serverFolder, async () => {
+        for (const name of SERVER_PAIRS) made.push(...await completePair(paths, name));
+      });
+    }
+    const [server, server2] = [
+      await readServerPair(paths, "server"),
+      await readServerPair(paths, "server2"),
+    ];
+    return { pairs: { server, server2 }, made };
   });
 }
 
+async function isComplete({ serverFolder }: StorePaths): Promise<boolean> {
+  for (const name of SERVER_PAIRS) {
+    const base = join(serverFolder, name);
+    if (!await exists(`${base}.key`) || !await exists(`${base}.pub`)) return false;
+  }
+  return true;
+}
+
+/** Makes what is missing of a pair. */
+async function completePair({ serverFolder }: StorePaths, name: ServerPairName): Promise<string[]> {
+  const base = join(serverFolder, name);
+  const hasPublicKey = await exists(`${base}.pub`);
+  if (await exists(`${base}.key`)) {
+    if (hasPublicKey) return [];
+    await generatePublicKeyFile(base, { force: false });
+    return [`${base}.pub`];
+  }
+  if (hasPublicKey) {
+    throw new KeyFileError(
+      `Cannot make ${base}.key: ${base}.pub is there, and clients may be using it`,
+      { hint: `restore ${name}.key from a backup, or remove ${name}.pub to start a new pair` },
+    );
+  }
+  await generateKeyPairFiles(base, { force: false });
+  return [`${base}.key`, `${base}.pub`];
+}
+
 /**
- * The server's pair, from server.key.
+ * A pair of the server, from NAME.key.
  *
  * @throws {KeyFileError} when it cannot be used.
  */
-export async function readServerPair(paths: StorePaths): Promise<KeyPair> {
-  const privateKey = await readPrivateKey(serverKeyPath(paths));
+export async function readServerPair(
+  paths: StorePaths,
+  name: ServerPairName = "server",
+): Promise<KeyPair> {
+  const privateKey = await readPrivateKey(serverKeyPath(paths, name));
   return { privateKey, publicKey: publicKeyOf(privateKey) };
 }
 
 /**
- * The key before, if its time is not over.
+ * The previous keys whose time is not over, the latest first.
  *
  * @throws {KeyFileError} when the file is there and cannot be used.
  */
-export async function readPreviousKey(
+export async function readPreviousKeys(
   paths: StorePaths,
-  nowSeconds: number,
-): Promise<PreviousKey | undefined> {
-  const path = previousKeyPath(paths);
+  { name = "server", nowSeconds }: { readonly name?: ServerPairName; readonly nowSeconds: number },
+): Promise<readonly PreviousKey[]> {
+  const path = previousKeyPath(paths, name);
   let text: string;
   try {
     text = await Deno.readTextFile(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.NotFound) return [];
     throw new KeyFileError(`Cannot read ${path}: ${reasonOf(error)}`, { cause: error });
   }
-  const [keyText = "", untilText = ""] = text.trim().split(/\s+/);
-  const privateKey = parsePrivateKey(keyText);
-  const until = Number(/^until=(\d{1,12})$/.exec(untilText)?.[1] ?? NaN);
-  if (typeof privateKey === "string" || Number.isNaN(until)) {
-    throw new KeyFileError(
-      `Cannot read ${path}: expected a key, and until=UNIX TIME on the next line`,
-    );
+  const keys: PreviousKey[] = [];
+  const words = text.trim().split(/\s+/);
+  for (let i = 0; i < words.length; i += 2) {
+    const privateKey = parsePrivateKey(words[i] ?? "");
+    const until = Number(/^until=(\d{1,12})$/.exec(words[i + 1] ?? "")?.[1] ?? NaN);
+    if (typeof privateKey === "string" || Number.isNaN(until)) {
+      throw new KeyFileError(
+        `Cannot read ${path}: expected keys, each with until=UNIX TIME on the next line`,
+      );
+    }
+    keys.push({ privateKey, until });
   }
-  return until > nowSeconds ? { privateKey, until } : undefined;
+  return keys.filter(({ until }) => until > nowSeconds);
 }
 
 /**
- * Replaces the server's pair. A kill at any point leaves a pair that works: the key before is kept first,
- * then server.key decides.
+ * Replaces the server's pairs. A kill at any point leaves pairs that work: the previous keys are kept
+ * first, then NAME.key decides.
  *
- * @param graceSeconds for how long clients may use the key before; 0 ends its time at once
- * @throws {KeyFileError} when server.key cannot be used.
+ * @param graceSeconds for how long clients may use the keys that are replaced; with 0 they are dropped at
+ * once. Earlier ones keep their own time
+ * @throws {KeyFileError} when a NAME.key cannot be used.
  * @throws {StoreError} when the files cannot be written.
  */
-export async function rotateServerKey(
+export async function rotateServerKeys(
   paths: StorePaths,
   { graceSeconds, nowSeconds }: { graceSeconds: number; nowSeconds: number },
-): Promise<PublicKey> {
+): Promise<ForEachPair<PublicKey>> {
   const { serverFolder } = paths;
   return await guardStore(serverFolder, () =>
     withLock(serverFolder, async () => {
-      const before = await readServerPair(paths);
-      const next = generateKeyPair();
-      const previous = previousKeyPath(paths);
-      if (graceSeconds > 0) {
-        const text = `${formatKey(before.privateKey)}\nuntil=${nowSeconds + graceSeconds}\n`;
-        await replaceFile(previous, text, { mode: PRIVATE_MODE });
-      } else await removeIfThere(previous);
-      await replaceFile(serverKeyPath(paths), formatKey(next.privateKey), { mode: PRIVATE_MODE });
-      const publicPath = join(serverFolder, "server.pub");
-      await replaceFile(publicPath, formatKey(next.publicKey), { mode: PUBLIC_MODE });
-      return next.publicKey;
+      const rotate = async (name: ServerPairName): Promise<PublicKey> => {
+        const before = await readServerPair(paths, name);
+        const next = generateKeyPair();
+        const kept = await readPreviousKeys(paths, { name, nowSeconds });
+        const until = nowSeconds + graceSeconds;
+        await writePreviousKeys(
+          previousKeyPath(paths, name),
+          graceSeconds > 0 ? [{ privateKey: before.privateKey, until }, ...kept] : kept,
+        );
+        const keyPath = serverKeyPath(paths, name);
+        await replaceFile(keyPath, formatKey(next.privateKey), { mode: PRIVATE_MODE });
+        const publicPath = join(serverFolder, `${name}.pub`);
+        await replaceFile(publicPath, formatKey(next.publicKey), { mode: PUBLIC_MODE });
+        return next.publicKey;
+      };
+      return { server: await rotate("server"), server2: await rotate("server2") };
     }));
 }
 
-/** A warning when server.pub is not the public half of server.key, which would mislead clients. */
+async function writePreviousKeys(path: string, keys: readonly PreviousKey[]): Promise<void> {
+  if (keys.length === 0) return await removeIfThere(path);
+  const lines = keys.map(({ privateKey, until }) => `${formatKey(privateKey)}\nuntil=${until}\n`);
+  await replaceFile(path, lines.join(""), { mode: PRIVATE_MODE });
+}
+
+/** A warning when NAME.pub is not the public half of NAME.key, which would mislead clients. */
 export async function checkServerPublicKey(
   paths: StorePaths,
   publicKey: PublicKey,
+  name: ServerPairName = "server",
 ): Promise<StoreFault | undefined> {
-  const path = join(paths.serverFolder, "server.pub");
+  const path = join(paths.serverFolder, `${name}.pub`);
   try {
     if (formatKey(await readPublicKey(path)) === formatKey(publicKey)) return undefined;
-    return { path, state: "is not the public key of server.key; clients need the right one" };
+    return { path, state: `is not the public key of ${name}.key; clients need the right one` };
   } catch (error) {
     return { path, state: reasonOf(error) };
   }

@@ -42,3 +42,44 @@ export class WorkBudget {
     this.#allowanceMs = this.allowanceMs - milliseconds;
   }
 }
+
+/** Admits work that draws on a budget: some of it waits for its turn, the rest is refused. */
+export class BudgetGate {
+  readonly #budget: WorkBudget;
+  readonly #maxWaiting: number;
+  #waiting = 0;
+  /** Ends when all that wait have had their turn. */
+  #turns: Promise<void> = Promise.resolve();
+
+  /** @param maxWaiting how many wait at most */
+  constructor(budget: WorkBudget, maxWaiting: number) {
+    this.#budget = budget;
+    this.#maxWaiting = maxWaiting;
+  }
+
+  /**
+   * Whether work may be done, now or after a wait.
+   *
+   * @param mayWait otherwise it is refused when the budget is used up
+   */
+  admit(mayWait: boolean): boolean | Promise<boolean> {
+    if (this.#waiting === 0 && this.#budget.allowanceMs > 0) return true;
+    if (!mayWait || this.#waiting >= this.#maxWaiting) return false;
+    this.#waiting++;
+    const turn = this.#turns.then(() => this.#wait());
+    this.#turns = turn;
+    return turn.then(() => true);
+  }
+
+  /** Notes work that was done. */
+  spend(milliseconds: number): void {
+    this.#budget.spend(milliseconds);
+  }
+
+  async #wait(): Promise<void> {
+    for (let pauseMs; (pauseMs = this.#budget.pauseMs) > 0;) {
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+    this.#waiting--;
+  }
+}

@@ -12,6 +12,11 @@ import type { Claims } from "../replay/claims.ts";
 /** A result of one step, now or later; a promise only where something had to be waited for. */
 export type Soon<T> = T | Promise<T>;
 
+/** Goes on with a value, at once where it is there: a promise costs a turn of the event loop. */
+export function then<T, U>(value: Soon<T>, next: (value: T) => Soon<U>): Soon<U> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}
+
 /** A client that proved its key, and what its request holds. `Content` belongs to the protocol. */
 export interface Authentic<Content = unknown> {
   readonly ok: true;
@@ -61,6 +66,8 @@ export interface Protocol<
   readonly name: string;
   /** Content type of answers. */
   readonly answerType: string;
+  /** Origins of web pages elsewhere that may call; `*` for all. */
+  readonly allowedOrigins: readonly string[];
   /** How the endpoint reads a body for {@link Protocol.parse}. */
   readonly bodyForm: "text" | "bytes";
   /** Where its requests are claimed. */

@@ -49,6 +49,7 @@ const JSON_TYPE = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;|$)/i;
 export class V1 implements Protocol<string, SealedRequest, Sender<Values>, NonceClaim> {
   readonly name = "v1";
   readonly answerType = "application/json";
+  readonly allowedOrigins = [];
   readonly bodyForm = "text";
   readonly claims: Claims<NonceClaim>;
   readonly #parts: V1Parts;

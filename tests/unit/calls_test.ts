@@ -45,6 +45,7 @@ async function take(way: Way): Promise<{
   const protocol: Protocol<string, string, string, string> = {
     name: "test",
     answerType: "text/plain",
+    allowedOrigins: [],
     bodyForm: "text",
     claims: {
       claim: (claim) => soon(step(claim, way.claim ?? "fresh")),

@@ -9,6 +9,7 @@ import { Sessions } from "../../../client/sessions.ts";
 import { Transport } from "../../../client/transport.ts";
 import {
   changed,
+  errorOf,
   type Fate,
   lostAfter,
   lostBefore,
@@ -23,14 +24,6 @@ const deliver: Fate = (answer) => answer();
 
 function connectionTo(server: TestServer, clock = new TestClock()): Connection {
   return new Connection(server.profile, { fetch: server.fetch, clock });
-}
-
-/** The error that a call ends with. */
-async function errorOf(call: Promise<unknown>): Promise<CallError> {
-  const error = await call.then(() => assert.fail("no error"), (reason) => reason);
-  assert.ok(error instanceof CallError, String(error));
-  assert.equal(error.name, "CallError");
-  return error;
 }
 
 Deno.test("call() gives results as JSON has them", async () => {

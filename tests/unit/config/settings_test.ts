@@ -54,6 +54,13 @@ Deno.test("settingsFrom() reads the Python program's file, with defaults for mis
       rememberedRequests: 1_300_000,
       rememberedEntries: 1_000_000,
     },
+    v2: {
+      isEnabled: true,
+      ticketLifetimeSeconds: 3600,
+      ticketsPerClient: 16,
+      maxBatch: 16,
+      allowedOrigins: [],
+    },
     functions: { maxHeapMegabytes: 512, wall: "auto", user: undefined },
     admin: undefined,
     logFormat: "text",
