@@ -14,14 +14,14 @@ import { CONFIG_DETAILS, CONFIG_OPTION, configPath } from "./paths.ts";
 export const rotateServerKeyCommand: Command = {
   name: "rotate-server-key",
   usage: "rotate-server-key [--grace HOURS] [--yes] [--config F]",
-  summary: "make a new key pair for the server",
+  summary: "replace the server's key pairs",
   details:
-    `Prints the new public key; every client needs it as its server.pub. A running server takes it up
-within a second.
+    `Prints the new public keys: clients of protocol v1 need the first as their server.pub, those of v2
+the second. A running server uses them within a second. Earlier keys whose grace goes on stay.
 
-${GRACE_DETAILS} the key before (kept
-                         in server.previous.key); without it, clients are refused until they have
-                         the new one
+${GRACE_DETAILS} the previous keys
+                         (kept in server.previous.key and server2.previous.key); without it, clients
+                         are refused until they have the new ones
   --yes                  does not ask
 ${CONFIG_DETAILS}`,
   example: "msp rotate-server-key --grace 48 --yes",
@@ -37,7 +37,9 @@ ${CONFIG_DETAILS}`,
     const nowSeconds = Math.floor(Date.now() / 1000);
     const keys = await rotateServerKeys(store, { graceSeconds: grace, nowSeconds });
     io.out(`Server public key:\n\t${formatKey(keys.server)}\n`);
-    io.out(`Server public key for protocol v2:\n\t${formatKey(keys.server2)}\n`);
+    if (keys.server2 !== undefined) {
+      io.out(`Server public key for protocol v2:\n\t${formatKey(keys.server2)}\n`);
+    }
     if (grace > 0) {
       const end = new Date((nowSeconds + grace) * 1000).toISOString();
       io.out(`The previous keys are accepted until ${end}\n`);

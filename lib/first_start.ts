@@ -12,7 +12,7 @@ import type { KeyPair } from "./crypto/keys.ts";
 import { ConfigError, reasonOf } from "./errors.ts";
 import { createFile, ensureFolder, exists } from "./files.ts";
 import { hasModule } from "./functions/plan.ts";
-import { ensureServerKeys } from "./keys/server_keys.ts";
+import { ensureServerKeys, SERVER_PAIRS } from "./keys/server_keys.ts";
 import { ensureFolders, ensureRegister } from "./keys/store.ts";
 
 /** Where a server finds its things; relative paths start at the working folder. */
@@ -63,8 +63,8 @@ export async function ensureModules(paths: ServerPaths): Promise<string[]> {
 export interface ReadyStore {
   /** Of protocol v1. */
   readonly pair: KeyPair;
-  /** Of protocol v2. */
-  readonly pair2: KeyPair;
+  /** Of protocol v2, unless that is off. */
+  readonly pair2: KeyPair | undefined;
   readonly made: readonly string[];
 }
 
@@ -74,9 +74,12 @@ export interface ReadyStore {
  * @throws {StoreError} when a folder or the register cannot be made.
  * @throws {KeyFileError} when server.key or server2.key cannot be used.
  */
-export async function ensureStore({ store }: Settings): Promise<ReadyStore> {
+export async function ensureStore({ store, v2 }: Settings): Promise<ReadyStore> {
   const made = await ensureFolders(store);
-  const { pairs, made: madeKeys } = await ensureServerKeys(store);
+  const { pairs, made: madeKeys } = await ensureServerKeys(
+    store,
+    v2.isEnabled ? SERVER_PAIRS : ["server"],
+  );
   made.push(...madeKeys);
   if (await ensureRegister(store)) made.push(store.register);
   return { pair: pairs.server, pair2: pairs.server2, made };

@@ -147,7 +147,7 @@ async function startParts(
     registeredSecrets: () => keyring.secretCount,
     searchMs: () => composition.search.spentMs,
     claims: () => claims.fill,
-    tickets: () => composition.tickets.fill,
+    tickets: () => settings.v2.isEnabled ? composition.tickets.fill : undefined,
     functions: () =>
       service.functions.functions.map(({ functionName, state, queueLength }) => ({
         functionName,
@@ -281,7 +281,7 @@ function makeFunctions({ paths, settings, isHeld, observer }: FunctionParts): Fu
 interface StoreParts {
   readonly settings: Settings;
   readonly pair: KeyPair;
-  readonly pair2: KeyPair;
+  readonly pair2: KeyPair | undefined;
   readonly keyring: Keyring;
   readonly observer: Observer;
   readonly nonceMark: NonceMark;
@@ -291,8 +291,8 @@ interface StoreParts {
 /** Loads the key store and follows its changes; most keys are loaded in the background. */
 async function followStore(parts: StoreParts): Promise<{ live: LiveStore; watch: Watch }> {
   const { settings: { store }, pair, pair2, keyring, observer, nonceMark, handshakeKeys } = parts;
-  for (const [name, { publicKey }] of [["server", pair], ["server2", pair2]] as const) {
-    const mismatch = await checkServerPublicKey(store, publicKey, name);
+  for (const [name, each] of [["server", pair], ["server2", pair2]] as const) {
+    const mismatch = each && await checkServerPublicKey(store, each.publicKey, name);
     if (mismatch !== undefined) observer.fault("key_store", `${mismatch.path}: ${mismatch.state}`);
   }
   for (const { what, remedy } of await checkModes(store)) {
@@ -301,7 +301,7 @@ async function followStore(parts: StoreParts): Promise<{ live: LiveStore; watch:
   const live = new LiveStore({
     keyring,
     nonceMark,
-    handshakeKeys,
+    handshakeKeys: pair2 && handshakeKeys,
     paths: store,
     serverKey: pair.privateKey,
     observer,

@@ -34,7 +34,8 @@ import {
 export interface LiveStoreParts {
   readonly keyring: Keyring;
   readonly nonceMark: NonceMark;
-  readonly handshakeKeys: HandshakeKeys;
+  /** Nothing when protocol v2 is off. */
+  readonly handshakeKeys: HandshakeKeys | undefined;
   readonly paths: StorePaths;
   readonly serverKey: PrivateKey;
   readonly observer: Pick<Observer, "fault" | "storeLoaded">;
@@ -59,7 +60,7 @@ const MAX_FILES_LOOKED_AT = 500;
 export class LiveStore {
   readonly #keyring: Keyring;
   readonly #nonceMark: NonceMark;
-  readonly #handshakeKeys: HandshakeKeys;
+  readonly #handshakeKeys: HandshakeKeys | undefined;
   readonly #paths: StorePaths;
   readonly #observer: LiveStoreParts["observer"];
   readonly #nowSeconds: () => number;
@@ -155,6 +156,7 @@ export class LiveStore {
   }
 
   async #followHandshakeKeys(): Promise<void> {
+    if (this.#handshakeKeys === undefined) return;
     const { privateKey } = await readServerPair(this.#paths, "server2");
     this.#handshakeKeys.use([privateKey, ...await this.#previousKeys("server2")]);
   }

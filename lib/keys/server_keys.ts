@@ -30,8 +30,11 @@ import type { StoreFault } from "./store_reader.ts";
 export const SERVER_PAIRS = ["server", "server2"] as const;
 /** One of them. */
 export type ServerPairName = typeof SERVER_PAIRS[number];
-/** Something for each pair. */
-export type ForEachPair<T> = Readonly<Record<ServerPairName, T>>;
+/** Something for each pair; that of protocol v2 is missing where v2 never was in use. */
+export interface ForEachPair<T> {
+  readonly server: T;
+  readonly server2?: T;
+}
 
 /** A key of the server that was replaced. */
 export interface PreviousKey {
@@ -66,29 +69,34 @@ export interface ServerKeys {
  * The server's pairs; made where absent, in folders that exist. NAME.key decides: a missing NAME.pub is
  * made from it.
  *
+ * @param names those that are needed
  * @throws {KeyFileError} when NAME.key is unreadable or malformed, or is missing beside a NAME.pub that
  * clients may be using.
  */
-export async function ensureServerKeys(paths: StorePaths): Promise<ServerKeys> {
+export async function ensureServerKeys(
+  paths: StorePaths,
+  names: readonly ServerPairName[] = SERVER_PAIRS,
+): Promise<ServerKeys> {
   const { serverFolder } = paths;
   return await guardStore(serverFolder, async () => {
     const made: string[] = [];
     // A complete store may be read-only; the lock is for making what is missing.
-    if (!await isComplete(paths)) {
+    if (!await isComplete(paths, names)) {
       await withLock(serverFolder, async () => {
-        for (const name of SERVER_PAIRS) made.push(...await completePair(paths, name));
+        for (const name of names) made.push(...await completePair(paths, name));
       });
     }
-    const [server, server2] = [
-      await readServerPair(paths, "server"),
-      await readServerPair(paths, "server2"),
-    ];
-    return { pairs: { server, server2 }, made };
+    const server = await readServerPair(paths, "server");
+    if (!names.includes("server2")) return { pairs: { server }, made };
+    return { pairs: { server, server2: await readServerPair(paths, "server2") }, made };
   });
 }
 
-async function isComplete({ serverFolder }: StorePaths): Promise<boolean> {
-  for (const name of SERVER_PAIRS) {
+async function isComplete(
+  { serverFolder }: StorePaths,
+  names: readonly ServerPairName[],
+): Promise<boolean> {
+  for (const name of names) {
     const base = join(serverFolder, name);
     if (!await exists(`${base}.key`) || !await exists(`${base}.pub`)) return false;
   }
@@ -190,7 +198,9 @@ export async function rotateServerKeys(
         await replaceFile(publicPath, formatKey(next.publicKey), { mode: PUBLIC_MODE });
         return next.publicKey;
       };
-      return { server: await rotate("server"), server2: await rotate("server2") };
+      const server = await rotate("server");
+      const hasV2 = await exists(serverKeyPath(paths, "server2"));
+      return hasV2 ? { server, server2: await rotate("server2") } : { server };
     }));
 }
 

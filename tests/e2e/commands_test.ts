@@ -207,7 +207,15 @@ Deno.test("purgeclients asks, refuses without a terminal, and removes everything
   assert.match(refused.err, /there is no terminal\nmsp: hint: pass --yes/);
   assert.ok((await folder.names("sec")).includes("client_1.pub"));
   assert.equal(await mspOk(["purgeclients", "--yes"], options), "Removed 3 clients\n");
-  const left = [".lock", "clients.dev", "notes.txt", "server.key", "server.pub"];
+  const left = [
+    ".lock",
+    "clients.dev",
+    "notes.txt",
+    "server.key",
+    "server.pub",
+    "server2.key",
+    "server2.pub",
+  ];
   assert.deepEqual(await folder.names("sec"), left);
   assert.equal(await folder.read("sec/clients.dev"), "");
   assert.equal(await mspOk(["purgeclients", "--yes"], options), "Removed 0 clients\n");
@@ -309,7 +317,13 @@ Deno.test("commands and server agree on the files through config.ini", async () 
   const options = { cwd: folder.path, env: { MSP_CONFIG_PATH: "my.ini" } };
   await mspOk(["appendclient", key], options);
   assert.deepEqual(await folder.names("cli"), [".lock", "client_1.pub"]);
-  assert.deepEqual(await folder.names("srv"), [".lock", "server.key", "server.pub"]);
+  assert.deepEqual(await folder.names("srv"), [
+    ".lock",
+    "server.key",
+    "server.pub",
+    "server2.key",
+    "server2.pub",
+  ]);
   await using server = await ServerProcess.start(options);
   assert.match(server.err, /Registered client keys: 1, secrets: 1/);
   await mspOk(["purgeclients", "--yes", "--config", "my.ini"], { cwd: folder.path });

@@ -27,6 +27,8 @@ Deno.test("a first start in an empty folder makes everything, and says so", asyn
     "sec",
     "sec/server.key",
     "sec/server.pub",
+    "sec/server2.key",
+    "sec/server2.pub",
     "sec/clients.dev",
     "sec/state",
   ];
@@ -39,7 +41,7 @@ Deno.test("a first start in an empty folder makes everything, and says so", asyn
   );
   assert.equal(server.publicKeyBase64, await folder.read("sec/server.pub"));
   assert.equal(await folder.read("sec/clients.dev"), "");
-  for (const path of ["sec/server.key", "sec/clients.dev"]) {
+  for (const path of ["sec/server.key", "sec/server2.key", "sec/clients.dev"]) {
     assert.equal(await folder.mode(path), "600", path);
   }
   assert.equal(await folder.mode("sec"), "700");
@@ -51,7 +53,8 @@ Deno.test("a second start touches nothing that exists", async () => {
   await (await ServerProcess.start({ cwd: folder.path })).stop();
   await folder.write("config/config.ini", "[Clients]\nRequestTTL=60\n");
   await folder.write("modules/simple_time.js", "export const entry_call = () => 'mine';\n");
-  const paths = ["config/modules.ini", "sec/server.key", "sec/server.pub", "sec/clients.dev"];
+  const keys = ["server.key", "server.pub", "server2.key", "server2.pub"];
+  const paths = ["config/modules.ini", ...keys.map((key) => `sec/${key}`), "sec/clients.dev"];
   const before = await Promise.all(paths.map((path) => folder.read(path)));
   const server = await ServerProcess.start({ cwd: folder.path });
   assert.doesNotMatch(server.err, /Created/);
@@ -131,7 +134,8 @@ Deno.test("flags and environment name the files; a flag beats the environment", 
   const args = ["--config", "a/config.ini", "--modules", "d/modules"];
   const server = await ServerProcess.start({ cwd: folder.path, env, args });
   assert.deepEqual(await folder.names(), ["a", "b", "c", "d", "keys", "reg"]);
-  assert.deepEqual(await folder.names("keys"), [".lock", "server.key", "server.pub", "state"]);
+  const keys = [".lock", "server.key", "server.pub", "server2.key", "server2.pub", "state"];
+  assert.deepEqual(await folder.names("keys"), keys);
   assert.equal(await folder.read("reg/list"), "");
   assert.ok(server.port > 0);
   assert.equal(await server.stop(), 0);

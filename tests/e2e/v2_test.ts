@@ -321,6 +321,15 @@ Deno.test("rotate-server-key renews both keys, and keeps every previous one in i
   assert.equal(await callServer(server.url, classic, "count"), "2");
 });
 
+Deno.test("[V2] Enabled=no: the server needs no key for it", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write("config/config.ini", "[V2]\nEnabled=no\n");
+  await registerClient(folder);
+  await using _server = await ServerProcess.start({ cwd: folder.path });
+  await mspOk(["rotate-server-key", "--yes"], { cwd: folder.path });
+  assert.ok(!(await folder.names("sec")).includes("server2.key"));
+});
+
 Deno.test("[V2] Enabled=no: the server has no such path", async () => {
   await using folder = await TempFolder.make();
   await using v2 = await V2Server.start(folder, { config: "[V2]\nEnabled=no\n" });
