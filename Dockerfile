@@ -11,15 +11,14 @@ ARG TARGETARCH
 # Shown by --version; git itself is not in the build.
 ARG MSP_COMMIT=
 ENV MSP_COMMIT=${MSP_COMMIT}
-# Types are checked where the tests run. /data is a volume of its own. The server starts functions as
-# another user, which takes a program of its own.
+# Types are checked where the tests run. /data is a volume of its own.
 RUN case $TARGETARCH in \
       amd64) target=x86_64-unknown-linux-gnu ;; \
       arm64) target=aarch64-unknown-linux-gnu ;; \
       *) echo "Deno does not run on $TARGETARCH" >&2; exit 1 ;; \
     esac \
  && deno task compile --no-check --target $target --output /image/usr/local/lib/msp/msp \
-      --allow-read=/data --allow-write=/data --allow-run=/usr/bin/setpriv
+      --allow-read=/data --allow-write=/data
 WORKDIR /image
 # In a container, paths are absolute.
 RUN mkdir -p usr/local/bin usr/local/share/msp config app/modules log sec data \

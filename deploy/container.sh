@@ -10,8 +10,6 @@ nobody=65534
 uid=${PUID:-1000}
 gid=${PGID:-100}
 drop=
-# A server needs these to start and stop functions as nobody. Functions do not get them.
-keep="--inh-caps=-all,+setuid,+setgid,+kill --ambient-caps=-all,+setuid,+setgid,+kill"
 
 fail() {
   echo "msp: error: $1" >&2
@@ -27,38 +25,25 @@ check_id() {
     *[!0-9]* | 0* | ???????????*) fail "Cannot use $1=$2" "$expected" ;;
     *) [ "$2" -le 4294967294 ] || fail "Cannot use $1=$2" "$expected" ;;
   esac
-  [ "$2" -ne $nobody ] || fail "Cannot use $1=$2, which is the user and group of functions" \
+  [ "$2" -ne $nobody ] || fail "Cannot use $1=$2, which is nobody: other programs run as that user too" \
     "Set it to the owner of the folders that are mounted"
 }
 
-# Finds out how to become the user of the server, and whether functions can have a user of their own.
-choose_users() {
-  functions=
+# Finds out how to become the user of the server.
+choose_user() {
   [ "$(id -u)" -eq 0 ] || return 0
   check_id PUID "$uid"
   check_id PGID "$gid"
-  if [ "$uid" -ne 0 ]; then
-    drop="setpriv --reuid $uid --regid $gid --clear-groups"
-    $drop true 2>/dev/null || fail "Cannot become user $uid: the container lacks the capabilities SETUID and SETGID" \
-      "Add them (and CHOWN), or start the container as that user: --user $uid:$gid"
-    # shellcheck disable=SC2086 # both are lists of words
-    $drop $keep true 2>/dev/null || return 0
-  fi
-  functions=$nobody:$nobody
+  [ "$uid" -ne 0 ] || return 0
+  drop="setpriv --reuid $uid --regid $gid --clear-groups"
+  $drop true 2>/dev/null || fail "Cannot become user $uid: the container lacks the capabilities SETUID and SETGID" \
+    "Add them (and CHOWN), or start the container as that user: --user $uid:$gid"
 }
 
-# Runs a command of the program in place of this script.
+# Runs a command of the program in place of this script, without any capability unless PUID is root.
 run_program() {
   [ -e /proc/self/exe ] || fail "Cannot run without /proc" "Mount it: mount -t proc proc /proc"
-  export MSP_FUNCTIONS_USER="$functions"
-  case $1 in
-    serve) [ -z "$functions" ] || set -- "$@" --functions-user "$functions" ;;
-    functions | doctor) ;;
-    *) keep= ;;
-  esac
-  [ -n "$drop" ] && [ -n "$functions" ] || keep=
-  # shellcheck disable=SC2086 # both are lists of words
-  exec $drop $keep $program "$@"
+  exec $drop $program "$@"
 }
 
 # Gives a volume to a user. Where that is not possible the program says what it cannot read or write.
@@ -75,7 +60,7 @@ prepare_volumes() {
     chown -h "$uid:$gid" /app 2>/dev/null || true
     # A folder that has something in it belongs to the user who put it there.
     [ -n "$(ls -A /app/modules)" ] || own /app/modules "$uid:$gid"
-    [ -n "$(ls -A /data)" ] || own /data "${functions:-$uid:$gid}"
+    [ -n "$(ls -A /data)" ] || own /data "$uid:$gid"
   fi
   # As the user of the server: root may have no right to write into a folder of another user.
   $drop test -e "$MSP_CONFIG_PATH" ||
@@ -91,7 +76,7 @@ if [ "$name" = docker-entrypoint ]; then
     # Another command of the program, or any program: docker run IMAGE bash
     *) [ "$(readlink -f "$(command -v "$1")")" = $self ] || exec "$@" ;;
   esac
-  choose_users
+  choose_user
   prepare_volumes
   case ${1:-serve} in
     serve) [ $# -eq 0 ] || shift ;;
@@ -101,6 +86,6 @@ if [ "$name" = docker-entrypoint ]; then
   esac
   run_program serve "$@"
 fi
-choose_users
+choose_user
 [ "$name" = msp ] || set -- "$name" "$@"
 run_program "$@"

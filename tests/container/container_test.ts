@@ -52,13 +52,16 @@ async function buildah(args: readonly string[]): Promise<Outcome> {
 /** A server in a container. */
 class Server {
   readonly #process: Deno.ChildProcess;
+  readonly #id: string = crypto.randomUUID();
   #text = "";
   #isOver = false;
   readonly #done: Promise<unknown>;
 
   /** Starts it with the entry point, as `docker run` would. */
   constructor(container: Container, args: readonly string[], options: readonly string[] = []) {
-    const [command = "", ...rest] = container.line(["docker-entrypoint", ...args], options);
+    const mark = ["--env", `MSP_TEST_ID=${this.#id}`];
+    const line = container.line(["docker-entrypoint", ...args], [...options, ...mark]);
+    const [command = "", ...rest] = line;
     this.#process = new Deno.Command(command, {
       args: rest,
       env: ENV,
@@ -99,7 +102,7 @@ class Server {
     // A second signal would end it at once.
     const signalled = new Set<number>();
     await waitUntil(async () => {
-      for (const { pid, isHost } of isOver ? [] : await processes()) {
+      for (const { pid, isHost } of isOver ? [] : await this.processes()) {
         if (isHost || signalled.has(pid)) continue;
         signalled.add(pid);
         try {
@@ -113,6 +116,11 @@ class Server {
     const { code } = await status;
     await this.#done;
     return code;
+  }
+
+  /** The server's process, and those that it started. */
+  async processes(): Promise<ProcessInfo[]> {
+    return await processes(this.#id);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -134,17 +142,22 @@ interface ProcessInfo {
   readonly isHost: boolean;
 }
 
-/** The processes of the program in other mount namespaces than ours. */
-async function processes(): Promise<ProcessInfo[]> {
-  const script = `for p in $(pgrep -x msp); do
-    [ "$(readlink /proc/$p/ns/mnt)" != "$(readlink /proc/self/ns/mnt)" ] || continue
-    echo "$p $(ps -o uid= -p $p) $(sed -n 's/^CapEff:\\s*//p' /proc/$p/status)" \\
-      "$(tr '\\0' ' ' < /proc/$p/cmdline)"
+/** The processes of a server: itself, and those that it started. Other containers may run here too. */
+async function processes(id: string): Promise<ProcessInfo[]> {
+  const script = `for file in $(grep -lsxz "MSP_TEST_ID=$1" /proc/[0-9]*/environ); do
+    server=$(basename "$(dirname "$file")")
+    # The shell that becomes the server has the same environment.
+    case $(readlink /proc/$server/exe) in */usr/local/lib/msp/msp) ;; *) continue ;; esac
+    for p in $server $(ps -o pid= --ppid $server); do
+      # One that ended meanwhile has no user any more.
+      uid=$(ps -o uid= -p $p) || continue
+      echo $p $uid $(sed -n 's/^CapEff:\\s*//p' /proc/$p/status) $server
+    done
   done`;
-  const { out } = await run(["bash", "-c", script], { cwd: "/" });
+  const { out } = await run(["bash", "-c", script, "bash", id], { cwd: "/" });
   return out.trim().split("\n").filter((line) => line !== "").map((line) => {
-    const [pid = "", uid = "", capabilities = ""] = line.trim().split(/\s+/);
-    return { pid: Number(pid), uid, capabilities, isHost: line.includes("function-host") };
+    const [pid = "", uid = "", capabilities = "", server] = line.split(" ");
+    return { pid: Number(pid), uid, capabilities, isHost: pid !== server };
   });
 }
 
@@ -177,15 +190,13 @@ containerTest(
       }
       assert.equal(await ownerOf(folder.join("app/modules/simple_time.js")), "1234:2345");
       assert.match(await folder.read("config/config.ini"), /^Register=\/sec\/clients\.dev$/m);
-      const running = await processes();
+      const running = await server.processes();
       const serving = running.filter(({ isHost }) => !isHost);
       const hosts = running.filter(({ isHost }) => isHost);
       assert.deepEqual(serving.map(({ uid }) => uid), ["1234"]);
       assert.deepEqual(
         hosts.map(({ uid, capabilities }) => `${uid} ${Number(`0x${capabilities}`)}`),
-        [
-          "65534 0",
-        ],
+        ["1234 0"],
       );
       await mspOk(["keygen", "pair", "client"], options);
       publicKey = await folder.read("client.pub");
@@ -253,7 +264,7 @@ containerTest("with --user it runs as that user, and changes no owner", async (f
   await server.url();
   // The processes of another server may still be ending.
   const users = async (): Promise<string> =>
-    [...new Set((await processes()).map(({ uid }) => uid))].join(" ");
+    [...new Set((await server.processes()).map(({ uid }) => uid))].join(" ");
   await waitUntil(async () => await users() === "4321", "one user for server and functions");
   assert.equal(await ownerOf(folder.join("sec/server.key")), "4321:4321");
   assert.equal(await server.stop(), 0);
@@ -292,6 +303,19 @@ containerTest("with a read-only root file system it writes to its volumes only",
   assert.equal(await ownerOf(folder.join("sec/server.key")), "1000:100");
 });
 
+containerTest("without /proc it says what it needs", async (folder) => {
+  await using container = await Container.make(folder);
+  const root = (await buildah(["mount", container.id])).out.trim();
+  const env = "PATH=/usr/bin:/bin:/usr/local/bin MSP_CONFIG_PATH=/config/config.ini";
+  const line = ["unshare", "-m", "chroot", root, "env", ...env.split(" "), "docker-entrypoint"];
+  const { code, err } = await run(line, { cwd: "/" });
+  assert.equal(code, 2, err);
+  assert.equal(
+    err,
+    "msp: error: Cannot run without /proc\nmsp: hint: Mount it: mount -t proc proc /proc\n",
+  );
+});
+
 /** Registers a client with the running server, and gives what `msp call` needs to call it. */
 async function register(container: Container, server: Server): Promise<RunOptions> {
   const { folder } = container;
@@ -317,6 +341,7 @@ const DROPPED = [
   "DAC_OVERRIDE",
   "FOWNER",
   "FSETID",
+  "KILL",
   "MKNOD",
   "NET_BIND_SERVICE",
   "NET_RAW",
@@ -421,6 +446,7 @@ containerTest(
   },
 );
 
+const NUMBER_HINT = /\nmsp: hint: Set it to a whole number from 0 to 4294967294\n/;
 const WRONG_IDS: readonly { id: string; why: string; message?: RegExp }[] = [
   { id: "PUID=me", why: "a name" },
   { id: "PUID=-1", why: "negative" },
@@ -434,13 +460,13 @@ const WRONG_IDS: readonly { id: string; why: string; message?: RegExp }[] = [
   { id: "PGID=4294967296", why: "the group, in the same way" },
   {
     id: "PUID=65534",
-    why: "the user of functions",
-    message: /which is the user and group of functions\n/,
+    why: "nobody, as other programs",
+    message: /, which is nobody: /,
   },
   {
     id: "PGID=65534",
-    why: "the group of functions",
-    message: /which is the user and group of functions\n/,
+    why: "the group of nobody",
+    message: /, which is nobody: /,
   },
 ];
 
@@ -448,15 +474,18 @@ containerTest(
   "a wrong PUID or PGID is one clear error, for the server and for commands",
   async (folder) => {
     await using container = await Container.make(folder);
-    for (
-      const { id, why, message = /\nmsp: hint: Set it to a whole number from 0 to 4294967294\n/ }
-        of WRONG_IDS
-    ) {
-      for (const command of ["docker-entrypoint", "listclients"]) {
-        const { code, err } = await container.run([command], ["--env", id]);
-        assert.equal(code, 2, `${id}: ${why}: ${err}`);
-        assert.ok(err.startsWith(`msp: error: Cannot use ${id}`), err);
-        assert.match(err, message);
+    // All in one container: to start one takes a while.
+    const script = `for id; do for command in docker-entrypoint listclients; do
+      echo "== $id"; env "$id" $command 2>&1; echo "exit status $?"; done; done`;
+    const ids = WRONG_IDS.map(({ id }) => id);
+    const { out } = await container.run(["sh", "-c", script, "sh", ...ids]);
+    const answers = out.split(/^== /m).slice(1);
+    assert.equal(answers.length, 2 * ids.length, out);
+    for (const [index, { id, why, message = NUMBER_HINT }] of WRONG_IDS.entries()) {
+      for (const answer of answers.slice(2 * index, 2 * index + 2)) {
+        assert.ok(answer.startsWith(`${id}\nmsp: error: Cannot use ${id}`), `${why}: ${answer}`);
+        assert.match(answer, message);
+        assert.ok(answer.endsWith("\nexit status 2\n"), answer);
       }
     }
     assert.deepEqual(await folder.names("sec"), []);

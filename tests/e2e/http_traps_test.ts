@@ -70,6 +70,13 @@ const TRAPS: readonly { readonly what: string; readonly text: string; readonly s
         `POST /v1 HTTP/1.1\r\nHost: x\r\n${TYPE}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}`,
       status: 401,
     },
+    {
+      // Java's HttpClient sends this first, unless it is told to use HTTP/1.1.
+      what: "an upgrade to HTTP/2",
+      text: `POST /v1 HTTP/1.1\r\nHost: x\r\n${TYPE}Connection: Upgrade, HTTP2-Settings\r\n` +
+        "Upgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\nContent-Length: 2\r\n\r\n{}",
+      status: IS_STRICT ? 400 : 401,
+    },
     { what: "TRACE", text: "TRACE /v1 HTTP/1.1\r\nHost: x\r\n\r\n", status: 405 },
     { what: "TRACE elsewhere", text: "TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", status: 404 },
     {
