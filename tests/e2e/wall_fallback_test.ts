@@ -180,3 +180,19 @@ testIf(
     );
   },
 );
+
+Deno.test("a server with fewer open files than a function process may have holds its functions too", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write("data/own/count", "");
+  await using functions = await FunctionServer.start(folder, {
+    modules: {
+      writes: `export const entry_call = () => {
+        Deno.writeTextFileSync("data/own/count", "1");
+        return "written";
+      };`,
+    },
+    sections: "[writes]\nWrite=data/own\n",
+    wrap: ["bash", "-c", 'ulimit -n 300; exec "$@"', "bash"],
+  });
+  assert.equal(await functions.call("writes"), "written", functions.server.err);
+});

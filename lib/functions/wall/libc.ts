@@ -41,6 +41,7 @@ const SYMBOLS = {
   getppid: { parameters: [], result: "i32" },
   getuid: { parameters: [], result: "u32" },
   prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
+  getrlimit: { parameters: ["i32", "usize"], result: "i32" },
   setrlimit: { parameters: ["i32", "usize"], result: "i32" },
   signal: { parameters: ["i32", "usize"], result: "isize" },
   execve: { parameters: ["usize", "usize", "usize"], result: "i32" },
@@ -90,12 +91,19 @@ export class Libc {
   }
 
   /**
-   * Limits a resource, for good.
+   * Limits a resource, for good; a lower limit that the server has stays, since it cannot be raised.
    *
    * @throws {WallError}
    */
   limit(what: string, resource: number, most: bigint): void {
-    const address = this.copy(new Uint8Array(new BigUint64Array([most, most]).buffer));
+    // The soft limit, which counts, and the hard one (getrlimit(2)).
+    const limits = new BigUint64Array(2);
+    const address = this.copy(new Uint8Array(limits.buffer));
+    this.#check(what, this.#call.getrlimit(resource, address));
+    this.#call.copyOut(new Uint8Array(limits.buffer), address, 16n);
+    const [, hard = most] = limits;
+    limits.fill(hard < most ? hard : most);
+    this.#call.copyIn(address, new Uint8Array(limits.buffer), 16n);
     this.#check(what, this.#call.setrlimit(resource, address));
   }
 
