@@ -1,0 +1,60 @@
+/**
+ * Protocol v2 with two implementations of Noise that nobody here wrote, from Debian: they say hello to the
+ * real server and call a function.
+ */
+import assert from "node:assert/strict";
+import { hasPython, isFile, isInstalled, PYTHON, testIf } from "../conditions.ts";
+import { writeModules } from "../functions.ts";
+import { run, ServerProcess, TempFolder } from "../program.ts";
+import { registerProfile, v2Url } from "../v2_client.ts";
+
+const HERE = new URL(".", import.meta.url).pathname;
+const REQUEST = '{"jsonrpc":"2.0","method":"echo","params":{"text":"Küche"},"id":"a"}';
+const RESPONSE = '{"jsonrpc":"2.0","result":{"text":"Küche"},"id":"a"}';
+
+async function assertCalls(
+  line: readonly string[],
+  env: Record<string, string> = {},
+): Promise<void> {
+  await using folder = await TempFolder.make();
+  const { serverKey, privateKey } = await registerProfile(folder);
+  await writeModules(folder, {
+    modules: { echo: "export const entry_call = ({ params }) => params;" },
+  });
+  await using server = await ServerProcess.start({ cwd: folder.path });
+  await server.waitForLog(/INFO functions: Functions: /);
+  const args = [v2Url(server.url), serverKey, privateKey, REQUEST];
+  const { code, out, err } = await run([...line, ...args], { cwd: HERE, env });
+  assert.equal(code, 0, err);
+  assert.equal(out.trim(), RESPONSE);
+}
+
+testIf(
+  await hasPython("dissononce", "nacl.bindings"),
+  "python3-dissononce or python3-nacl is not installed",
+  "dissononce (Python) says hello and calls",
+  () => assertCalls([PYTHON, `${HERE}noise_client.py`]),
+);
+
+testIf(
+  isInstalled("go") && isFile("/usr/share/gocode/src/github.com/flynn/noise/state.go"),
+  "golang-go or golang-github-flynn-noise-dev is not installed",
+  "flynn/noise (Go) says hello and calls",
+  async () => {
+    await using cache = await TempFolder.make();
+    const env = {
+      GO111MODULE: "off",
+      GOPATH: "/usr/share/gocode",
+      GOCACHE: cache.path,
+      GOFLAGS: "-buildvcs=false",
+      HOME: cache.path,
+    };
+    const program = cache.join("noise_go");
+    const built = await run(["/usr/bin/go", "build", "-o", program, "."], {
+      cwd: `${HERE}noise_go`,
+      env,
+    });
+    assert.equal(built.code, 0, built.err);
+    await assertCalls([program]);
+  },
+);
