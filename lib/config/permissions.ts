@@ -25,9 +25,12 @@ export type PermissionSpec =
 /** A server in its working folder, and one in the container; relative paths count from the working folder. */
 const PATHS = [".", "/config", "/sec", "/log", "/app/modules", "/run/msp", "/run/msp.sock"];
 
+/** What functions with network read to resolve names. The server watches whether they are replaced. */
+export const RESOLVER_FILES: readonly string[] = ["/etc/resolv.conf", "/etc/hosts"];
+
 /** Every kind of permission that Deno has. */
 export const PERMISSIONS: readonly PermissionSpec[] = [
-  { name: "read", program: PATHS, isKept: true, isGrantable: true },
+  { name: "read", program: [...PATHS, ...RESOLVER_FILES], isKept: true, isGrantable: true },
   { name: "write", program: PATHS, isKept: true, isGrantable: true },
   { name: "net", program: true, isKept: true, isGrantable: true },
   { name: "env", program: ["MSP_*", "TZ", "DENO_DIR"], isKept: true, isGrantable: true },

@@ -6,7 +6,7 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type FunctionConfig, type Grants, readModules } from "../config/modules.ts";
-import type { IsHeld } from "../config/permissions.ts";
+import { type IsHeld, RESOLVER_FILES } from "../config/permissions.ts";
 import { FunctionError, reasonOf } from "../errors.ts";
 import type { WorkerPermissions } from "./messages.ts";
 import { isWithin, leadsToProtected, lookAtObject, outsideTargets, realPath } from "./reach.ts";
@@ -191,8 +191,8 @@ async function reachOf(
 }
 
 /** What a function with network reads to resolve names; programs that change networks replace them. */
-function resolverFiles({ net }: Grants): string[] {
-  return net.length > 0 ? ["/etc/resolv.conf", "/etc/hosts"] : [];
+function resolverFiles({ net }: Grants): readonly string[] {
+  return net.length > 0 ? RESOLVER_FILES : [];
 }
 
 function descriptors({ grants }: FunctionConfig): Deno.PermissionDescriptor[] {
