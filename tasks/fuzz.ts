@@ -1,6 +1,6 @@
 /**
  * @module
- * `deno task fuzz`: malformed requests to a real server,
+ * `deno task fuzz`: malformed requests to a real server, of both protocols,
  * made from good ones by a seeded generator: body, JSON, base64, sealed bytes, headers, target, method.
  * Fails when one of them is answered with 200 or 5xx, when the server ends, when its memory grows, or
  * when a legitimate call in between is not answered. Bounded, on 127.0.0.1.
@@ -11,6 +11,7 @@ import { residentMegabytes } from "../tests/process_memory.ts";
 import { ServerProcess, TempFolder } from "../tests/program.ts";
 import { callServer, registerClient } from "../tests/registered.ts";
 import { Mutator } from "./fuzz_mutator.ts";
+import { captureV2, V2Mutator } from "./fuzz_v2.ts";
 
 /** Connections at once. */
 const LANES = 256;
@@ -69,7 +70,8 @@ async function fuzz(
   await folder.write("config/config.ini", "[Limits]\nFailuresPerMinute=1000000\n");
   await using server = await ServerProcess.start({ cwd: folder.path });
   await server.waitForLog(/Functions: time_test/);
-  const { statuses, failures, growth } = await attack(server, client, { count, seed });
+  const v2 = new V2Mutator(seed, await captureV2(folder, server.url));
+  const { statuses, failures, growth } = await attack(server, client, { count, seed, v2 });
   if (growth > MAX_GROWTH_MB) failures.push(`memory grew by ${Math.round(growth)} MB`);
   const reports = [...statuses].toSorted().map(([status, times]) => `${status}: ${times}`);
   say(`${reports.join(", ")}; memory ${growth < 0 ? "" : "+"}${Math.round(growth)} MB`);
@@ -90,7 +92,7 @@ interface Result {
 async function attack(
   { port, url, pid }: ServerProcess,
   client: TestClient,
-  { count, seed }: { readonly count: number; readonly seed: number },
+  { count, seed, v2 }: { readonly count: number; readonly seed: number; readonly v2: V2Mutator },
 ): Promise<Result> {
   const statuses = new Map<string, number>();
   const failures: string[] = [];
@@ -108,7 +110,7 @@ async function attack(
       if (request > 0 && request % 100_000 === 0) {
         say(`${request}: ${Math.round(await residentMegabytes(pid))} MB`);
       }
-      const { bytes, how } = mutator.next();
+      const { bytes, how } = (request % 3 === 0 ? v2 : mutator).next();
       const status = await exchange(port, bytes);
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
       if (/^[25]/.test(status)) failures.push(`request ${request} (${how}): ${status}`);
