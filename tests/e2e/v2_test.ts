@@ -30,7 +30,7 @@ const MODULES = {
   slow: "export const entry_call = () => new Promise((done) => setTimeout(done, 60_000));",
   large: "export const entry_call = () => 'x'.repeat(3000);",
   who: "export const entry_call = ({ client, functionName }) => [client ?? null, functionName];",
-  stop: "export const entry_call = () => new Promise((done) => setTimeout(done, 1500, 'done'));",
+  stop: "export const entry_call = () => new Promise((done) => setTimeout(done, 8000, 'done'));",
 };
 
 /** A server with these modules and a client of it. */
@@ -134,7 +134,7 @@ Deno.test("a module whose params are no schema is broken, and msp functions says
   assert.match(out, /typo: broken\n.*params that are not a JSON Schema.*: \/properties\/a\/type/);
   assert.match(
     out,
-    /text: broken\n.*params that are not a JSON Schema for an object: is no object/,
+    /text: broken\n.*params that are not a JSON Schema for an object: is not an object/,
   );
   assert.match(out, /good: ready/);
 });
