@@ -432,7 +432,7 @@ async function reachOut() {
     await attempt(`descriptor ${fd}`, () => {
       const socket = new net.Socket({ fd });
       socket.on("error", () => {});
-      // A pipe or socket of this process is no way out; a file would be.
+      // A pipe or socket of this process does not lead out; a file would be.
       return fs.fstatSync(fd).isFile() &&
         fs.readlinkSync(`/proc/self/fd/${fd}`).startsWith(outside);
     });

@@ -19,7 +19,7 @@ import type { SenderSearch } from "./search.ts";
 const TRUST_SECONDS = 3600;
 /** Keys that are tried at once, about 0.4 µs each, for a request from … */
 const TRIES = {
-  /** … an address that is trusted: so many clients may take turns there in any order. */
+  /** … an address that is trusted: the number of clients that may take turns there in any order. */
   trusted: 256,
   /** … an address that is trusted but fails a lot: enough where clients take turns in order. */
   failing: 32,

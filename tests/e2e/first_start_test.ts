@@ -119,7 +119,7 @@ Deno.test("the key store of an existing installation is served unchanged, all tw
   assert.ok(names.includes("client_13.pub") && names.includes("client_alice.pub"), names.join());
 });
 
-Deno.test("flags and environment name the files; a flag beats the environment", async () => {
+Deno.test("flags and environment name the files; a flag overrides the environment", async () => {
   await using folder = await TempFolder.make();
   await folder.write(
     "a/config.ini",
