@@ -12,7 +12,8 @@ import { type Fetch, toCallError, Transport } from "./transport.ts";
 import { parseUrl } from "./url.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
-const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+/** The largest MaxResult is 64 MiB, and base64 adds a third. */
+const MAX_ANSWER_BYTES = 96 * 1024 * 1024;
 const ENCODER = new TextEncoder();
 
 /** What a client of v1 holds. */

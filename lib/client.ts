@@ -2,10 +2,10 @@
  * @module
  * The calling side: one sealed call to a server. Used by `msp call`, importable by other programs.
  */
-import type { PrivateKey, PublicKey, SecretHex } from "./crypto/keys.ts";
-import { ClientBox } from "./crypto/nacl.ts";
+import { CallError as ClientError } from "../client/errors.ts";
+import { callV1 } from "../client/v1.ts";
+import { formatKey, type PrivateKey, type PublicKey, type SecretHex } from "./crypto/keys.ts";
 import { CallError, reasonOf } from "./errors.ts";
-import { encodeRequest, parseResponse } from "./protocol/v1_messages.ts";
 
 /** What a client holds. */
 export interface ClientKeys {
@@ -34,20 +34,68 @@ const TIMEOUT_MS = 30_000;
  * Calls a function and gives its answer.
  *
  * @throws {CallError} when the server cannot be reached, refuses the call, or answers with something
- * that does not open under the keys.
+ * that does not open under the keys, or that is a part of the request itself.
  */
 export async function callFunction(options: CallOptions): Promise<string> {
-  const { url, functionName, keys, clock = Date.now, timeoutMs = TIMEOUT_MS } = options;
-  const box = new ClientBox(keys.privateKey, keys.serverPublicKey);
-  const nowSeconds = Math.floor(clock() / 1000);
-  const body = encodeRequest(
-    { secretHex: keys.secretHex, functionName, nowSeconds },
-    (plaintext) => box.seal(plaintext),
-  );
-  const response = await post(options, body, timeoutMs);
-  const plaintext = response.sealed === undefined ? undefined : box.open(response.sealed);
-  if (plaintext !== undefined) return new TextDecoder().decode(plaintext);
-  throw new CallError(`Cannot call ${url}: the answer does not open under these keys`, {
+  const { url, functionName, keys, clock = Date.now, timeoutMs = TIMEOUT_MS, caCertificate } =
+    options;
+  using client = Deno.createHttpClient({
+    caCerts: caCertificate === undefined ? [] : [caCertificate],
+  });
+  let status: number | undefined;
+  try {
+    return await callV1({
+      url,
+      functionName,
+      timeoutMs,
+      time: clock,
+      keys: {
+        privateKey: formatKey(keys.privateKey),
+        serverKey: formatKey(keys.serverPublicKey),
+        secret: keys.secretHex,
+      },
+      async fetch(target, init): Promise<Response> {
+        const response = await fetch(target, { ...init, client });
+        status = response.status;
+        return response;
+      },
+    });
+  } catch (error) {
+    throw describeFailure(error, options, status);
+  }
+}
+
+/** What the user is told. @param status of the last response, where there was one */
+function describeFailure(
+  error: unknown,
+  { url, timeoutMs = TIMEOUT_MS }: CallOptions,
+  status: number | undefined,
+): CallError {
+  const detail = { cause: error };
+  if (!(error instanceof ClientError)) {
+    return new CallError(`Cannot call ${url}: ${describe(error)}`, detail);
+  }
+  if (error.code === "timeout") {
+    return new CallError(`Cannot reach ${url}: no answer within ${timeoutMs / 1000} s`, detail);
+  }
+  if (error.code === "refused") {
+    return new CallError(`Cannot call ${url}: the server refused the call (401)`, {
+      ...detail,
+      hint:
+        "check the three files, the function's name and this machine's clock; the server's log has the reason",
+    });
+  }
+  if (status === undefined) {
+    return new CallError(`Cannot reach ${url}: ${describe(error.cause)}`, detail);
+  }
+  if (status !== 200) {
+    return new CallError(`Cannot call ${url}: the server answered with status ${status}`, {
+      ...detail,
+      hint: "the endpoint of a Mini Share Point is …/v1",
+    });
+  }
+  return new CallError(`Cannot call ${url}: the answer does not open under these keys`, {
+    ...detail,
     hint: "is the server's public key the right one, and is this URL a Mini Share Point?",
   });
 }
@@ -65,45 +113,6 @@ export async function readCertificate(path: string): Promise<string> {
     throw new CallError(`Cannot read ${path}: ${reasonOf(error)}`, { cause: error });
   }
   throw new CallError(`Cannot use ${path}: no certificate in PEM`);
-}
-
-async function post(
-  { url, caCertificate }: CallOptions,
-  body: string,
-  timeoutMs: number,
-): Promise<{ sealed: Uint8Array | undefined }> {
-  using client = Deno.createHttpClient({
-    caCerts: caCertificate === undefined ? [] : [caCertificate],
-  });
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(url, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body,
-      client,
-      redirect: "manual",
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    text = await response.text();
-  } catch (error) {
-    const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
-    const state = isTimeout ? `no answer within ${timeoutMs / 1000} s` : describe(error);
-    throw new CallError(`Cannot reach ${url}: ${state}`, { cause: error });
-  }
-  if (response.status === 401) {
-    throw new CallError(`Cannot call ${url}: the server refused the call (401)`, {
-      hint:
-        "check the three files, the function's name and this machine's clock; the server's log has the reason",
-    });
-  }
-  if (response.status !== 200) {
-    throw new CallError(`Cannot call ${url}: the server answered with status ${response.status}`, {
-      hint: "the endpoint of a Mini Share Point is …/v1",
-    });
-  }
-  return { sealed: parseResponse(text) };
 }
 
 /** The innermost cause of a network error; the outer ones only say that something failed. */
