@@ -4,7 +4,6 @@
  * console (standard error) and in `latest.log`, rotated. Records are made with {@link logger}; no
  * secret, key or payload may be put into one.
  */
-import { getRotatingFileSink } from "@logtape/file";
 import {
   configure,
   dispose,
@@ -14,17 +13,12 @@ import {
   type LogRecord,
   reset,
 } from "@logtape/logtape";
-import { join } from "node:path";
 import { ConfigError, reasonOf } from "./errors.ts";
-import { ensureFolder } from "./files.ts";
+import { openLogFile } from "./log_file.ts";
 
 const ROOT = "msp";
 /** Category for what ends the program: the file has it, the console gets the error itself. */
 export const FAILURE_CATEGORY = "start";
-/** Size at which latest.log is rotated. */
-const MAX_LOG_BYTES = 10 * 1024 * 1024;
-/** Lines reach the disk in the background after this time at most, or when the log is closed. */
-const FLUSH_INTERVAL_MS = 250;
 
 /** The names of the original's levels, and those of the log library. */
 const LEVELS: Readonly<Record<string, LogLevel>> = {
@@ -98,14 +92,7 @@ export async function openLog(
 ): Promise<boolean> {
   const formatter = format === "json" ? formatJson : formatRecord;
   try {
-    const wasMade = await ensureFolder(folder, 0o750);
-    const file = getRotatingFileSink(join(folder, "latest.log"), {
-      formatter,
-      maxSize: MAX_LOG_BYTES,
-      maxFiles,
-      nonBlocking: true,
-      flushInterval: FLUSH_INTERVAL_MS,
-    });
+    const { file, wasMade } = await openLogFile(folder, { formatter, maxFiles });
     await configure({
       sinks: { file, console: (record) => writeToStderr(formatter(record)) },
       loggers: [

@@ -15,7 +15,7 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^client\//],
   [/^lib\/errors\.ts$/, /^lib\/version\.ts$/, /^lib\/refusals\.ts$/, /^lib\/protocol\/base64\.ts$/],
   [/^lib\/files\.ts$/, /^lib\/(?:watch|retry)\.ts$/, /^lib\/observer\.ts$/],
-  [/^lib\/log\.ts$/, /^lib\/state\.ts$/],
+  [/^lib\/log_file\.ts$/, /^lib\/log\.ts$/, /^lib\/state\.ts$/],
   [/^lib\/config\//, /^lib\/limits\//],
   [/^lib\/crypto\//],
   [/^lib\/keys\//, /^lib\/replay\//, /^lib\/functions\//],
