@@ -89,6 +89,8 @@ export const FAULTS: readonly Fault[] = [
       await pause(Math.min(lastsMs, 5000));
       for (const connection of connections) connection.close();
       await succeeds("prlimit", `--pid=${pid}`, "--nofile=65536:");
+      // The runtime may notice late that it could not accept a connection.
+      await pause(1000);
     },
   },
 ];

@@ -75,6 +75,16 @@ async function usageOf({ subject: { pid } }: Patient): Promise<Usage> {
   return { megabytes, descriptors, processes: children.length };
 }
 
+/** The usage once no function process has started or ended for a while. */
+async function settledUsage(patient: Patient): Promise<Usage> {
+  for (let before = "";;) {
+    const now = (await childrenOf(patient.subject.pid)).join();
+    if (now === before) return await usageOf(patient);
+    before = now;
+    await pause(SETTLE_MS);
+  }
+}
+
 function describe({ megabytes, descriptors, processes }: Usage): string {
   return `${megabytes.toFixed(0)} MB, ${descriptors} descriptors, ${processes} function processes`;
 }
@@ -106,6 +116,8 @@ async function whatIsMissing(patient: Patient, begin: number): Promise<string | 
     const health = await fetch(`http://127.0.0.1:${adminPort}/healthz`);
     await health.body?.cancel();
     if (health.status !== 200) return `/healthz says ${health.status}`;
+    // A refusal is a line of the log; calls are not.
+    await load.refuse("{}");
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
@@ -175,14 +187,12 @@ async function examine(patient: Patient, minutes: number): Promise<string[]> {
   const { load, tools, line } = patient;
   await recover(patient);
   const stop = load.start(tools.home, line);
-  await pause(SETTLE_MS);
-  const first = await usageOf(patient);
+  const first = await settledUsage(patient);
   say(`at first: ${describe(first)}`);
   const problems = await injectFaults(patient, minutes);
   await stop();
   await recover(patient).catch((error) => problems.push(`at the end: ${error.message}`));
-  await pause(SETTLE_MS);
-  const last = await usageOf(patient);
+  const last = await settledUsage(patient);
   say(`at the end: ${describe(last)}; ${JSON.stringify(load.counts)}`);
   return [...problems, ...load.problems(), ...compare(first, last)];
 }

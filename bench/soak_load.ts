@@ -81,12 +81,17 @@ export class Load {
     const [stranger = ""] = sealRequests(this.#store, [generateKeyPair()], 1);
     const noise = crypto.getRandomValues(new Uint8Array(1000)).join(",");
     for (const body of [stranger, "[".repeat(Math.floor(Math.random() * 10_000)), noise]) {
-      const headers = { "content-type": "application/json" };
-      const response = await fetch(this.#url, { method: "POST", body, headers });
-      await response.body?.cancel();
-      if (response.status !== 401) throw new Error(`status ${response.status} for a bad request`);
-      this.counts.refused++;
+      await this.refuse(body);
     }
+  }
+
+  /** Sends a request that must be refused. */
+  async refuse(body: string): Promise<void> {
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(this.#url, { method: "POST", body, headers });
+    await response.body?.cancel();
+    if (response.status !== 401) throw new Error(`status ${response.status} for a bad request`);
+    this.counts.refused++;
   }
 
   /** Opens a connection that sends a part of a request, and leaves it for a while. */
