@@ -16,7 +16,7 @@ const MAX_HOURS = 8784;
 /**
  * Seconds that `--grace` gives.
  *
- * @throws {UsageError} when it is no number of hours.
+ * @throws {UsageError} when it is not a number of hours.
  */
 export function graceSeconds(command: string, values: OptionValues): number {
   const text = textOption(values, "grace") ?? "0";

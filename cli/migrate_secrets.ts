@@ -13,8 +13,8 @@ export const migrateSecretsCommand: Command = {
   usage: "migrate-secrets [--config F]",
   summary: "keep SHA-256 digests in place of secrets",
   details:
-    `Replaces each secret in the register by its SHA-256. Clients notice nothing; whoever reads the
-register afterwards cannot use it. The Python program cannot read such a register any more: keep a
+    `Replaces each secret in the register by its SHA-256. Clients notice nothing. A reader of the
+register cannot use it afterwards. The Python program cannot read such a register any more: keep a
 copy if you may go back.
 
 ${CONFIG_DETAILS}`,

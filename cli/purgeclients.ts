@@ -14,7 +14,7 @@ export const purgeclients: Command = {
   usage: "purgeclients [--yes] [--config F]",
   summary: "remove every client's key and secret",
   details:
-    `Every client has to be registered anew afterwards. A running server forgets them within a second.
+    `Every client has to be registered again afterwards. A running server forgets them within a second.
 
   --yes                  does not ask
 ${CONFIG_DETAILS}`,

@@ -14,12 +14,12 @@ export const serve: Command = {
     "[serve] [--host H] [--port N] [--config F] [--modules-config F] [--modules DIR] [--log-dir D] [--functions-user U]",
   summary: "start the server (also without a subcommand)",
   details: `Missing files and folders are made at the first start; existing ones are never touched.
-A flag beats config.ini, config.ini beats the default.
+A flag overrides config.ini, and config.ini overrides the default.
 
   --host HOST            address to listen on (default 0.0.0.0: every interface, IPv4)
   --port PORT            port to listen on (default 8000); 0 takes a free one and says which
 ${PATH_DETAILS}
-  --functions-user U     user and group of functions, UID:GID, or none; beats [Functions] User
+  --functions-user U     user and group of functions, UID:GID, or none; overrides [Functions] User
 
 The log goes to standard error and to latest.log. MSP_LOGLEVEL: DEBUG, INFO, WARNING, ERROR or
 CRITICAL (default INFO); MSP_MAXLOGS: rotated files that are kept (default 5).

@@ -268,7 +268,7 @@ async function describeMissing(folder: string, moduleName: string): Promise<stri
   const python = `${folder}/${moduleName}.py`;
   const isPython = await Deno.stat(python).then(() => true, () => false);
   return isPython
-    ? `${missing} (${moduleName}.py is Python; write it anew in JavaScript)`
+    ? `${missing} (${moduleName}.py is Python; write it again in JavaScript)`
     : missing;
 }
 
