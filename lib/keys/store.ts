@@ -196,7 +196,7 @@ async function registerLines(
     if (line.trim() === "") return [];
     const parsed = parseRegisterLine(line);
     if (parsed === undefined) {
-      throw new StoreError(`Cannot change ${register}: line ${index + 1} is no secret`, {
+      throw new StoreError(`Cannot change ${register}: line ${index + 1} is not a secret`, {
         hint: "remove or repair that line; msp doctor lists such lines",
       });
     }

@@ -74,7 +74,7 @@ export async function readRegisterLines(
     if (text.trim() === "") continue;
     const line = parseRegisterLine(text);
     if (line !== undefined) onLine(line);
-    else faults.push({ path, state: `line ${number} is no secret, skipped` });
+    else faults.push({ path, state: `line ${number} is not a secret, skipped` });
   }
   return faults;
 }

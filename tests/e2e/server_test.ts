@@ -505,7 +505,7 @@ Deno.test("a corrupt client file, a low-order key and a bad line are skipped wit
       "sec/client_2.pub: not base64, skipped",
       "sec/client_3.pub: a point of low order, no safe key, skipped",
       "sec/client_4.pub: not 32 bytes, skipped",
-      "sec/clients.dev: line 1 is no secret, skipped",
+      "sec/clients.dev: line 1 is not a secret, skipped",
     ]
   ) assert.ok(server.err.includes(`WARNING server: ${folder.path}/${line}\n`), line);
   assert.doesNotMatch(server.err, /CANARY/);

@@ -40,7 +40,7 @@ Deno.test("readRegisterLines() reads the secrets, and reports other lines with t
       found.push(line.kind === "plain" ? line.secret : Buffer.from(line.digest).toString("hex"));
     });
     assert.deepEqual(found, secrets, why);
-    const states = lines.map((line) => `line ${line} is no secret, skipped`);
+    const states = lines.map((line) => `line ${line} is not a secret, skipped`);
     assert.deepEqual(faults.map(({ state }) => state), states, why);
   }
 });
