@@ -12,12 +12,18 @@ const SETTLE_MS = 50;
 /** Looks after which a change that never settles is taken as it is. */
 const MAX_SETTLE_LOOKS = 6;
 
+/** Files of a folder that are looked at. */
+const MAX_FILES = 10_000;
+
 /** What is watched. */
 export interface WatchOptions {
   /** What can be seen now, as a text that changes when something changes. */
   readonly look: () => Promise<string>;
-  /** Takes up a change; no other look happens meanwhile. Must not reject. */
-  readonly onChange: () => Promise<void>;
+  /**
+   * Reloads what changed; no other look happens meanwhile. Must not reject. Where that decides what is
+   * looked at, it gives what was seen of it.
+   */
+  readonly onChange: () => Promise<string | void>;
   /** What was seen when the present state was taken up. */
   readonly seen: string;
 }
@@ -29,6 +35,7 @@ export class Watch {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
   #running: Promise<void> = Promise.resolve();
+  #queued: Promise<void> | undefined;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -41,11 +48,20 @@ export class Watch {
     clearTimeout(this.#timer);
   }
 
-  /** Takes up the present state at once, changed or not; resolves when that is done. */
+  /**
+   * Reloads at once, changed or not; resolves when that is done. While one reload runs, one more waits,
+   * for any number of callers.
+   */
   async takeUp(): Promise<void> {
+    this.#queued ??= this.#takeUpNext();
+    await this.#queued;
+  }
+
+  async #takeUpNext(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#running;
-    this.#running = this.#takeUp(await this.#options.look());
+    this.#queued = undefined;
+    this.#running = this.#options.look().then((seen) => this.#takeUp(seen));
     await this.#running;
     this.#wait();
   }
@@ -74,7 +90,8 @@ export class Watch {
 
   async #takeUp(seen: string): Promise<void> {
     this.#seen = seen;
-    if (!this.#isClosed) await this.#options.onChange();
+    if (this.#isClosed) return;
+    this.#seen = await this.#options.onChange() ?? seen;
   }
 }
 
@@ -88,19 +105,41 @@ export async function lookAt(path: string): Promise<string> {
   }
 }
 
-/** What can be seen of the files below a folder whose names match. Hidden folders are passed over. */
-export async function lookBelow(folder: string, names: RegExp): Promise<string> {
+/**
+ * What can be seen of the files below a folder whose names match, through links too. Hidden folders and
+ * node_modules are left out, and whatever the caller leaves out.
+ */
+export async function lookBelow(
+  folder: string,
+  names: RegExp,
+  isLeftOut: (path: string) => boolean = () => false,
+): Promise<string> {
   const seen: string[] = [];
   const folders = [folder];
+  const visited = new Set([await Deno.realPath(folder).catch(() => folder)]);
   for (let each = folders.pop(); each !== undefined; each = folders.pop()) {
+    if (seen.length > MAX_FILES) break;
     try {
-      for await (const { name, isDirectory } of Deno.readDir(each)) {
-        if (!isDirectory && names.test(name)) seen.push(await lookAt(join(each, name)));
-        else if (isDirectory && !/^\.|^node_modules$/.test(name)) folders.push(join(each, name));
+      for await (const entry of Deno.readDir(each)) {
+        const path = join(each, entry.name);
+        if (isLeftOut(path)) continue;
+        if (!await isFolder(path, entry)) {
+          if (names.test(entry.name)) seen.push(await lookAt(path));
+        } else if (!/^\.|^node_modules$/.test(entry.name)) {
+          const real = entry.isSymlink ? await Deno.realPath(path) : path;
+          // Links can lead in a circle.
+          if (!visited.has(real) && !isLeftOut(real)) folders.push(path);
+          visited.add(real);
+        }
       }
     } catch (error) {
       seen.push(`${each} ${error instanceof Error ? error.name : error}`);
     }
   }
   return seen.sort().join("\n");
+}
+
+async function isFolder(path: string, { isDirectory, isSymlink }: Deno.DirEntry): Promise<boolean> {
+  if (!isSymlink) return isDirectory;
+  return (await Deno.stat(path).catch(() => undefined))?.isDirectory ?? false;
 }

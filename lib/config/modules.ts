@@ -115,8 +115,8 @@ const LIMITS = {
     "Process",
     choice<"shared" | "own">({ shared: "shared", own: "own" }),
     undefined,
-    "`own` gives the function a process to itself. Functions in a `shared` process must trust each " +
-      "other. `Env` needs `own`.",
+    "`own` gives the function a process to itself. Functions in the `shared` process must trust each " +
+      "other. A function with a grant always has a process of its own.",
     "own with grants, else shared",
   ),
   /** Of its own process; what config.ini says when absent. */
@@ -250,12 +250,12 @@ function functionConfig(
   const known = Object.values(FUNCTION_OPTIONS).map(({ name }) => name.toLowerCase());
   const warnings = options.filter(({ name }) => !known.includes(name))
     .map(({ section, name, line }) => `line ${line}: unknown option [${section}] ${name}`);
+  if (hasGrants(grants) && !hasOwnProcess) {
+    fault ??=
+      `[${functionName}] has a grant, and Process=shared is for functions without: leave it out`;
+  }
   if (config.maxHeapMegabytes !== undefined && !hasOwnProcess) {
     fault ??= `[${functionName}] MaxHeap needs Process=own: other functions share the process`;
-  }
-  // Functions of one process can read its environment.
-  if (grants.env.length > 0 && !hasOwnProcess) {
-    fault ??= `[${functionName}] Env needs Process=own: other functions share the process`;
   }
   return { config, warnings, ...(fault === undefined ? {} : { fault }) };
 }

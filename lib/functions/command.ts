@@ -7,7 +7,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type GrantName, permissionFlag, PERMISSIONS } from "../config/permissions.ts";
 import { hiddenArgs, HOST_COMMAND, PROGRAM, PROGRAM_FILES } from "./entry.ts";
-import type { HostCommand } from "./host_process.ts";
+import type { HostCommand } from "./host_pipe.ts";
 import type { FunctionPlan } from "./plan.ts";
 import type { Wall } from "./wall/choice.ts";
 import { stageCommand } from "./wall/command.ts";

@@ -1,39 +1,21 @@
 /**
  * @module
- * One function of modules.ini: whether it can be called, its calls that wait and run, and the workers
- * that take them. A worker gets its next calls when it has taken the last ones: calls behind one that
- * never returns are not lost with it, and under load they go in batches.
+ * One function of modules.ini: which version of it is wanted, which one is being loaded and which one
+ * serves, and whether it can be called. Its calls are in a {@link CallQueue}. It knows no processes.
  */
-import type { Executed } from "../../client/errors.ts";
+import { type PauseOptions, Pauses } from "../retry.ts";
 import type { FunctionAbout } from "./about.ts";
-import type { BatchExtras, CallExtras, CallOutcome, ToHost } from "./messages.ts";
+import { type CallLimits, CallQueue, type WorkerSlot } from "./call_queue.ts";
 import type { FunctionPlan } from "./plan.ts";
-import type { CallRequest, CallResult, FailedCall } from "./types.ts";
+import type { CallRequest, CallResult } from "./types.ts";
 
 /** Whether a function can be called. */
 export type FunctionState = "loading" | "ready" | "broken";
 
-/** Most calls that go to a worker in one message. */
-const MAX_BATCH = 64;
-/** Milliseconds for a call, beyond which a worker gets one at a time. */
-const SLOW_CALL_MS = 4;
+/** Exits of a host while it loads a function, after which the function gets a host of its own. */
+const EXITS_BEFORE_SUSPECT = 2;
 
-/** After this time a caller may try a busy function again. */
-const RETRY_AFTER_MS = 1000;
-
-/** What limits the calls of a function. */
-interface CallLimits {
-  readonly timeoutMs: number;
-  /** Calls that wait or run. */
-  readonly queueLimit: number;
-  readonly maxResultBytes: number;
-  /** Of the text that comes with a call. */
-  readonly maxParamsBytes: number;
-  /** Whether it is told who calls. */
-  readonly tellsCaller: boolean;
-}
-
-/** Until a version of the function has loaded. */
+/** Until a version of a function has loaded. */
 const FIRST_LIMITS: CallLimits = {
   timeoutMs: 10_000,
   queueLimit: 256,
@@ -42,91 +24,46 @@ const FIRST_LIMITS: CallLimits = {
   tellsCaller: false,
 };
 
-interface PendingCall {
-  readonly id: number;
-  readonly extras: CallExtras | undefined;
-  readonly deadlineMs: number;
-  readonly resolve: (result: CallResult) => void;
-  /** The worker that it went to. */
-  slot?: WorkerSlot;
-}
-
-/** One worker of one host, as its function sees it. */
-export class WorkerSlot {
-  readonly #worker: number;
-  readonly #send: (message: ToHost) => void;
-  #sentAtMs = 0;
-  #sentCount = 0;
-  #batchLimit = 1;
-  /** When it got calls that it has not taken yet; `undefined` when it is free. */
-  busySinceMs: number | undefined;
-  /** Calls that run there, also those nobody waits for any more. */
-  running = 0;
-  /** Calls that run there and are waited for. */
-  awaited = 0;
-
-  constructor(worker: number, send: (message: ToHost) => void) {
-    this.#worker = worker;
-    this.#send = send;
-  }
-
-  /** How many calls it takes now. */
-  get room(): number {
-    return this.busySinceMs === undefined ? this.#batchLimit : 0;
-  }
-
-  call(ids: readonly number[], extras: BatchExtras | undefined): void {
-    this.#sentAtMs = performance.now();
-    this.busySinceMs = this.#sentAtMs;
-    this.#sentCount = ids.length;
-    this.running += ids.length;
-    this.awaited += ids.length;
-    this.#send(
-      extras === undefined ? ["call", this.#worker, ids] : ["call", this.#worker, ids, extras],
-    );
-  }
-
-  abort(id: number): void {
-    this.awaited--;
-    this.#send(["abort", this.#worker, [id]]);
-  }
-
-  /** The worker has taken its last calls. */
-  returned(): void {
-    const perCallMs = (performance.now() - this.#sentAtMs) / this.#sentCount;
-    this.#batchLimit = perCallMs > SLOW_CALL_MS ? 1 : Math.min(MAX_BATCH, 2 * this.#batchLimit);
-    this.busySinceMs = undefined;
-  }
-}
-
-/** A function that loaded: its workers, and what its module says of it. */
+/** A version that loaded: its workers, and what its module says of it. */
 export interface LoadedFunction {
   readonly slots: readonly WorkerSlot[];
   readonly about: FunctionAbout;
 }
 
-let lastId = 0;
+/** What a function is made with. */
+export interface FunctionOptions {
+  /** Between attempts to load a version that failed. */
+  readonly pauses?: PauseOptions | undefined;
+}
 
 /** A function of modules.ini. It outlives reloads; only what stands behind it changes. */
 export class ServedFunction {
   readonly functionName: string;
-  readonly #beforeCalls: () => void;
+  readonly queue: CallQueue;
+  readonly #pauses: Pauses;
+  /** The version that is wanted. */
   #plan: FunctionPlan | undefined;
-  #state: FunctionState = "loading";
-  #fault = "";
-  #limits = FIRST_LIMITS;
+  /** The version whose workers get the calls. */
+  #served: FunctionPlan | undefined;
+  /** The version that is being loaded. */
+  #loading: FunctionPlan | undefined;
   #about: FunctionAbout = {};
-  readonly #calls = new Map<number, PendingCall>();
-  /** Of {@link #calls}, those that no worker has. */
-  #waiting: PendingCall[] = [];
-  #slots: readonly WorkerSlot[] = [];
+  #state: FunctionState = "loading";
+  /** Why the wanted version cannot be loaded; empty when it can. */
+  #fault = "";
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
   /** A worker did not take its calls in time; what it runs may never end. */
-  isStuck = false;
+  #isStuck = false;
+  /** Its workers are to be replaced by others of the same version. */
+  #isOutdated = false;
+  /** Its address is in use by its earlier version, which exits first. */
+  #waitsForRoom = false;
+  #exitsWhileLoading = 0;
 
-  /** @param beforeCalls called before calls leave for a worker */
-  constructor(functionName: string, beforeCalls: () => void = () => {}) {
+  constructor(functionName: string, { pauses }: FunctionOptions = {}) {
     this.functionName = functionName;
-    this.#beforeCalls = beforeCalls;
+    this.#pauses = new Pauses(pauses);
+    this.queue = new CallQueue(FIRST_LIMITS);
   }
 
   /** What modules.ini asks for, as far as it can be had. */
@@ -145,236 +82,216 @@ export class ServedFunction {
 
   /** Why it, or its latest version, cannot be loaded, as a message; empty when it can. */
   get fault(): string {
-    return this.#fault;
-  }
-
-  /** The workers that get new calls. */
-  get slots(): readonly WorkerSlot[] {
-    return this.#slots;
+    return this.#fault && `Cannot load function ${this.functionName}: ${this.#fault}`;
   }
 
   /** Calls that wait or run. */
   get queueLength(): number {
-    return this.#calls.size;
+    return this.queue.length;
   }
 
   /** Whether calls would be run by a worker, of this version or an earlier one. */
   get isServed(): boolean {
-    return this.#slots.length > 0 && !this.isStuck;
+    return this.queue.slots.length > 0 && !this.#isStuck;
   }
 
-  /** Whether a host should load it. */
-  get isLoadable(): boolean {
-    return this.#plan !== undefined && this.#fault === "";
+  /** Whether a version is being loaded, or will be as soon as its host is there. */
+  get isLoading(): boolean {
+    return this.#loading !== undefined || this.#state === "loading" && !this.#waitsForRoom;
   }
 
-  /** Whether a worker kept its calls beyond their time, or runs more that nobody waits for than may wait. */
-  overdue(nowMs: number): "does not come back" | "leaves calls behind" | undefined {
-    const { timeoutMs, queueLimit } = this.#limits;
-    if (
-      this.#slots.some(({ busySinceMs }) =>
-        busySinceMs !== undefined && nowMs - busySinceMs > timeoutMs
-      )
-    ) return "does not come back";
-    const hasLeft = this.#slots.some(({ running, awaited }) => running - awaited > queueLimit);
-    return hasLeft ? "leaves calls behind" : undefined;
+  /** Whether the wanted version should be loaded now. */
+  get wantsLoad(): boolean {
+    if (this.#plan === undefined || this.#fault !== "" || this.#waitsForRoom) return false;
+    if (this.#loading === this.#plan) return false;
+    return !this.isServed || this.#isOutdated || this.#served?.version !== this.#plan.version;
   }
 
-  /** What it is from now on. The version that serves goes on until another one is loaded. */
-  become(plan: FunctionPlan): void {
-    this.#plan = plan;
-    this.#fault = "";
-    if (this.#state === "broken") this.#state = "loading";
+  /** Whether it ended or blocked hosts while it loaded, and gets one of its own. */
+  get isSuspect(): boolean {
+    return this.#exitsWhileLoading >= EXITS_BEFORE_SUSPECT;
+  }
+
+  /** Whether it waits until the earlier version has exited. */
+  get waitsForRoom(): boolean {
+    return this.#waitsForRoom;
   }
 
   /**
-   * It cannot be loaded until its module or modules.ini changes. An earlier version that serves goes on.
+   * What it is from now on. The version that serves goes on until another one is loaded; one that
+   * failed is not loaded again before its time when nothing changed.
    *
-   * @returns whether one does.
+   * @returns whether anything changed.
    */
-  fail(fault: string): boolean {
-    this.#fault = fault;
-    if (this.isServed) return true;
-    this.#state = "broken";
-    this.#useSlots([]);
-    this.#failWaiting(fault);
-    return false;
+  become(plan: FunctionPlan): boolean {
+    const isPending = this.#retryTimer !== undefined || this.#loading === this.#plan;
+    const isKnown = this.#plan?.version === plan.version;
+    if (isKnown && (this.#fault === "" || isPending)) return false;
+    this.#plan = plan;
+    this.#stopRetrying();
+    this.#fault = "";
+    this.#exitsWhileLoading = 0;
+    if (this.#state === "broken") this.#state = "loading";
+    return true;
   }
 
-  /** No version of it may go on: calls get an error until modules.ini or its grants change. */
-  stop(fault: string): void {
-    this.#useSlots([]);
-    this.#state = "broken";
-    this.fail(fault);
-    for (const call of this.#calls.values()) {
-      call.slot?.abort(call.id);
-      this.#fail(call, fault, "maybe");
-    }
+  /**
+   * modules.ini or the file system do not allow to load it. An earlier version that serves goes on.
+   *
+   * @returns what to report: nothing when it is known already.
+   */
+  refuse(fault: string): string | undefined {
+    this.#stopRetrying();
+    this.#plan = undefined;
+    return this.#fail(fault);
   }
 
-  /** Workers of a new host have loaded it. */
-  serveWith({ slots, about }: LoadedFunction): void {
-    const config = this.#plan?.config;
-    if (config !== undefined) {
-      this.#limits = { ...config, timeoutMs: config.timeoutSeconds * 1000 };
-    }
+  /**
+   * What it was granted may not be granted any more: no version of it may go on.
+   *
+   * @returns what to report: nothing when it is known already.
+   */
+  stop(fault: string): string | undefined {
+    this.queue.useSlots([]);
+    const report = this.refuse(fault);
+    this.queue.failAll(fault);
+    return report;
+  }
+
+  /** Its version is being loaded. */
+  beginLoading(plan: FunctionPlan): void {
+    this.#loading = plan;
+    this.#waitsForRoom = false;
+    this.#stopRetrying();
+  }
+
+  /** The version that was being loaded is not wanted any more. */
+  dropLoading(plan: FunctionPlan): void {
+    if (this.#loading === plan) this.#loading = undefined;
+  }
+
+  /** A host ended while it was loading this function. @returns how often that happened */
+  countExit(): number {
+    return ++this.#exitsWhileLoading;
+  }
+
+  /** Loading it blocked a host: from now on it gets one of its own. */
+  suspect(): void {
+    this.#exitsWhileLoading = Math.max(this.#exitsWhileLoading, EXITS_BEFORE_SUSPECT);
+  }
+
+  /**
+   * The wanted version does not load; it is tried again after a pause.
+   *
+   * @returns what to report: nothing when it failed before.
+   */
+  failLoading(fault: string, tookMs: number, load: () => void): string | undefined {
+    const isFirst = this.#fault === "";
+    this.#loading = undefined;
+    this.#stopRetrying();
+    this.#retryTimer = setTimeout(load, this.#pauses.next(tookMs));
+    const report = this.#fail(fault);
+    return isFirst ? report : undefined;
+  }
+
+  /** Its earlier version holds an address that it needs: calls wait until that version has exited. */
+  waitForRoom(): void {
+    this.#loading = undefined;
+    this.#waitsForRoom = true;
+    this.leaveWorkers();
+  }
+
+  /** The earlier version has exited. */
+  takeRoom(): void {
+    this.#waitsForRoom = false;
+  }
+
+  /**
+   * Its workers must be replaced: what else runs in their process does not come back.
+   *
+   * @returns whether that ends an attempt to load what failed before.
+   */
+  outdate(): boolean {
+    const wasRetrying = this.#loading !== undefined && this.#fault !== "";
+    this.#loading = undefined;
+    this.#isOutdated = true;
+    if (this.#fault !== "") this.leaveWorkers();
+    return wasRetrying;
+  }
+
+  /** Notes that a worker does not take its calls in time. @returns how, when that is news */
+  checkStuck(nowMs: number): "is stuck" | "leaves calls behind" | undefined {
+    if (this.#isStuck) return undefined;
+    const how = this.queue.stuckness(nowMs);
+    this.#isStuck = how !== undefined;
+    return how;
+  }
+
+  /** Workers of a host have loaded the wanted version. @returns whether it had failed before */
+  serveWith(plan: FunctionPlan, { slots, about }: LoadedFunction): boolean {
+    const hadFault = this.#fault !== "";
+    this.queue.limits = { ...plan.config, timeoutMs: plan.config.timeoutSeconds * 1000 };
+    this.#served = plan;
     this.#about = about;
+    this.#loading = undefined;
+    this.#stopRetrying();
+    this.#pauses.reset();
     this.#state = "ready";
     this.#fault = "";
-    this.isStuck = false;
-    this.#useSlots(slots);
+    this.#isStuck = false;
+    this.#isOutdated = false;
+    this.#exitsWhileLoading = 0;
+    this.queue.useSlots(slots);
+    return hadFault;
   }
 
   /** Workers are gone, and their calls with them; calls wait for others if it can be loaded. */
   loseWorkers(slots: readonly WorkerSlot[], why: string): void {
-    for (const call of this.#calls.values()) {
-      if (call.slot !== undefined && slots.includes(call.slot)) this.#fail(call, why, "maybe");
-    }
-    const [serving] = this.#slots;
+    this.queue.failSlots(slots, why);
+    const [serving] = this.queue.slots;
     if (serving !== undefined && slots.includes(serving)) this.leaveWorkers();
   }
 
   /** No worker gets its calls any more. Calls wait for others if it can be loaded. */
   leaveWorkers(): void {
-    this.isStuck = false;
-    this.#useSlots([]);
+    this.#isStuck = false;
+    this.#isOutdated = false;
+    this.queue.useSlots([]);
     if (this.#fault === "") this.#state = "loading";
-    else this.fail(this.#fault);
+    else this.#break();
   }
 
-  /** modules.ini does not name it any more. Calls that run may end. */
+  /** modules.ini does not name it any more, or the server stops. Calls that run may end. */
   remove(): void {
-    this.#useSlots([]);
-    this.#failWaiting("it was removed from modules.ini");
+    this.#stopRetrying();
+    this.#plan = undefined;
+    this.queue.useSlots([]);
+    this.queue.failWaiting("it was removed from modules.ini");
   }
 
   /** Calls it; never rejects. Not a promise when it is answered at once. */
   call(request: CallRequest = {}): CallResult | Promise<CallResult> {
-    if (this.#state === "broken") {
-      return { ok: false, code: "function_broken", detail: this.#fault, executed: "no" };
-    }
-    const { timeoutMs, queueLimit, maxParamsBytes } = this.#limits;
-    if (this.#calls.size >= queueLimit) return busy(`${queueLimit} calls wait or run`);
-    const { params } = request;
-    if (params !== undefined && byteLengthExceeds(params, maxParamsBytes)) {
-      return misfit("", `at most ${maxParamsBytes} bytes`);
-    }
-    const extras = this.#extrasOf(request);
-    return new Promise((resolve) => {
-      const call = { id: ++lastId, extras, deadlineMs: performance.now() + timeoutMs, resolve };
-      this.#calls.set(call.id, call);
-      this.#waiting.push(call);
-      this.#dispatch();
-    });
+    if (this.#state !== "broken") return this.queue.call(request);
+    return { ok: false, code: "function_broken", detail: this.#fault, executed: "no" };
   }
 
-  #extrasOf({ params, client }: CallRequest): CallExtras | undefined {
-    const told = this.#limits.tellsCaller ? client : undefined;
-    if (told !== undefined) return [params ?? null, told];
-    return params === undefined ? undefined : [params];
+  /** @returns what to report: nothing when it is known */
+  #fail(fault: string): string | undefined {
+    const isNews = this.#fault !== fault;
+    this.#fault = fault;
+    if (!this.isServed) this.#break();
+    if (!isNews) return undefined;
+    return this.isServed ? `${this.fault}; its earlier version goes on` : this.fault;
   }
 
-  /** What a worker reports. */
-  receive(slot: WorkerSlot, hasReturned: boolean, outcomes: readonly CallOutcome[]): void {
-    for (const outcome of outcomes) {
-      slot.running--;
-      const call = this.#calls.get(outcome[0]);
-      if (call?.slot !== slot) continue;
-      slot.awaited--;
-      this.#calls.delete(call.id);
-      call.resolve(resultOf(outcome, this.#limits));
-    }
-    if (hasReturned) {
-      slot.returned();
-      this.#dispatch();
-    }
+  #break(): void {
+    this.#state = "broken";
+    this.queue.useSlots([]);
+    this.queue.failWaiting(`it cannot be loaded: ${this.#fault}`);
   }
 
-  /** Answers the calls whose time is over. */
-  expire(nowMs: number): void {
-    let isAnyWaiting = false;
-    for (const call of this.#calls.values()) {
-      if (call.deadlineMs > nowMs) continue;
-      this.#calls.delete(call.id);
-      if (call.slot === undefined) {
-        isAnyWaiting = true;
-        call.resolve(busy("no worker was free for the call's Timeout"));
-        continue;
-      }
-      call.slot.abort(call.id);
-      const data = { timeoutMs: this.#limits.timeoutMs };
-      call.resolve({ ok: false, code: "function_timed_out", executed: "yes", data });
-    }
-    if (isAnyWaiting) this.#waiting = this.#waiting.filter(({ id }) => this.#calls.has(id));
+  #stopRetrying(): void {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = undefined;
   }
-
-  #useSlots(slots: readonly WorkerSlot[]): void {
-    this.#slots = slots;
-    this.#dispatch();
-  }
-
-  #failWaiting(detail: string): void {
-    for (const call of this.#waiting) this.#fail(call, detail, "no");
-    this.#waiting = [];
-  }
-
-  #fail(call: PendingCall, detail: string, executed: Executed): void {
-    this.#calls.delete(call.id);
-    call.resolve({ ok: false, code: "function_failed", detail, executed });
-  }
-
-  /** Gives waiting calls to the worker that runs the fewest, of those that take any. */
-  #dispatch(): void {
-    while (this.#waiting.length > 0) {
-      let best: WorkerSlot | undefined;
-      for (const slot of this.#slots) {
-        if (slot.room > 0 && (best === undefined || slot.running < best.running)) best = slot;
-      }
-      if (best === undefined) return;
-      const share = Math.ceil(this.#waiting.length / this.#slots.length);
-      const batch = this.#waiting.splice(0, Math.min(share, best.room));
-      for (const call of batch) call.slot = best;
-      this.#beforeCalls();
-      const hasExtras = batch.some(({ extras }) => extras !== undefined);
-      best.call(
-        batch.map(({ id }) => id),
-        hasExtras ? batch.map(({ extras }) => extras ?? NO_EXTRAS) : undefined,
-      );
-    }
-  }
-}
-
-const NO_EXTRAS: CallExtras = [null];
-
-/** What came of a call that a worker reports. */
-function resultOf([, kind, text, more]: CallOutcome, { maxResultBytes }: CallLimits): CallResult {
-  if (kind === "text" || kind === "json") return { ok: true, text, isJson: kind === "json" };
-  if (kind === "params") return misfit(more ?? "", text);
-  if (kind === "large") {
-    const data = { maxResultBytes };
-    const detail = `${maxResultBytes} bytes`;
-    return { ok: false, code: "function_result_too_large", executed: "yes", detail, data };
-  }
-  const failed = { ok: false, code: "function_failed", detail: text, executed: "yes" } as const;
-  if (kind === "error") return failed;
-  return { ...failed, message: text, ...more === undefined ? {} : { messageData: more } };
-}
-
-function busy(detail: string): FailedCall {
-  const data = { retryAfterMs: RETRY_AFTER_MS };
-  return { ok: false, code: "function_busy", detail, executed: "no", data };
-}
-
-/** The params do not fit. Their path is the caller's text, which stays out of the log. */
-function misfit(path: string, expected: string): FailedCall {
-  const data = { path, expected };
-  const detail = `expected ${expected}`;
-  return { ok: false, code: "function_params", detail, executed: "no", data };
-}
-
-/** Whether a text has more bytes of UTF-8; most are told by their length. */
-function byteLengthExceeds(text: string, maxBytes: number): boolean {
-  // A UTF-16 unit is three bytes at most.
-  if (3 * text.length <= maxBytes) return false;
-  return text.length > maxBytes || new TextEncoder().encode(text).length > maxBytes;
 }

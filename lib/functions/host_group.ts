@@ -1,14 +1,25 @@
 /**
  * @module
  * Functions that share a host, and the succession of its hosts. `Worker.terminate()` does not stop an
- * endless loop, a process can be killed: when a worker does not come back, or the host exits, a new host
- * is started, calls move over function by function, and the old one is killed when nobody waits for it.
+ * endless loop, a process can be killed: when a worker is stuck, or the host exits, another host is
+ * started, calls move over function by function, and the old one is killed when nobody waits for it.
+ *
+ * Functions without grants share one host, in which each is loaded again by itself when it changed.
+ * Every other function has a host of its own, and a new one for each version.
  */
 import { reasonOf } from "../errors.ts";
 import { logger } from "../log.ts";
 import type { Observer } from "../observer.ts";
+import { type PauseOptions, Pauses } from "../retry.ts";
 import type { LoadedFunction, ServedFunction } from "./function.ts";
-import { type HostCommand, type HostEvents, HostProcess } from "./host_process.ts";
+import {
+  type HostEvents,
+  HostProcess,
+  type HostTimes,
+  type Load,
+  type LoadFault,
+} from "./host_process.ts";
+import type { HostCommand } from "./host_pipe.ts";
 import type { FunctionPlan } from "./plan.ts";
 
 /** The part of the observer that functions tell. */
@@ -17,195 +28,240 @@ export type FunctionObserver = Pick<
   "processExited" | "reloaded" | "fault" | "recovered"
 >;
 
-/** How hosts of a group are started. */
-export interface GroupOptions {
+/** How hosts are started. */
+export interface GroupOptions extends HostTimes {
   readonly commandFor: (plans: readonly FunctionPlan[]) => HostCommand;
-  /** Of a host that functions share; of one of its own a function may say. */
+  /** Of the host that functions share; of one of its own a function may say. */
   readonly maxHeapMegabytes: number;
+  readonly maxIdleCpuMs: number;
+  /** Between starts of a host that exits again and again. */
+  readonly restartPauses: PauseOptions;
   readonly observer: FunctionObserver;
 }
 
-/** Exits of a host in this time make the next start wait. */
-const EXITS_WINDOW_MS = 60_000;
-const FIRST_DELAY_MS = 100;
-const LONGEST_DELAY_MS = 10_000;
-/** Exits while loading, after which suspects get hosts of their own. */
-const EXITS_BEFORE_SPLIT = 2;
-/** Exits while loading, after which a function with a host of its own is broken. */
-const EXITS_BEFORE_BROKEN = 5;
+/** A host that ran for so long without an exit is started again at once. */
+const CALM_MS = 60_000;
+/** Exits of hosts while they load a function, after which it counts as one that does not load. */
+const EXITS_BEFORE_FAULT = 3;
 
 const log = logger("functions");
 
 /** A group of functions and its hosts. */
 export class HostGroup {
-  #served: readonly ServedFunction[];
+  readonly isShared: boolean;
   readonly #options: GroupOptions;
   readonly #events: HostEvents;
+  readonly #members = new Set<ServedFunction>();
   readonly #hosts = new Set<HostProcess>();
-  /** The host that functions are loading in. */
-  #next: HostProcess | undefined;
-  #exits: number[] = [];
-  #exitsWhileLoading = 0;
+  /** Where functions are loaded. */
+  #current: HostProcess | undefined;
+  /** What {@link #current} was started for; see {@link FunctionPlan.hostKey}. */
+  #currentKey = "";
+  /** It has to be replaced when what else it is loading has loaded or failed. */
+  #isTainted = false;
+  readonly #pauses: Pauses;
+  #lastExitMs = -Infinity;
   #restartTimer: ReturnType<typeof setTimeout> | undefined;
-  #isRetired = false;
 
   /** @param events of the group's hosts; what concerns the group comes back to its methods */
-  constructor(served: readonly ServedFunction[], options: GroupOptions, events: HostEvents) {
-    this.#served = served;
+  constructor(isShared: boolean, options: GroupOptions, events: HostEvents) {
+    this.isShared = isShared;
     this.#options = options;
     this.#events = events;
+    this.#pauses = new Pauses(options.restartPauses);
   }
 
-  /** Whether no host of it runs or is about to. */
+  /** Whether it has neither functions nor hosts. */
   get isOver(): boolean {
-    return this.#hosts.size === 0 && this.#restartTimer === undefined;
+    return this.#members.size === 0 && this.#hosts.size === 0;
   }
 
-  /** Whether a host waits for its last calls. */
+  /** Whether a host or a worker waits for its last calls. */
   get isDraining(): boolean {
-    return [...this.#hosts].some((each) => each !== this.#next && each.isIdle) ||
-      this.#hosts.size > 1 || this.#isRetired && !this.isOver;
-  }
-
-  /** Whether its functions are all among these. */
-  hasOnly(functions: readonly ServedFunction[]): boolean {
-    return this.#served.every((each) => functions.includes(each));
+    return this.#hosts.values().some((host) => host !== this.#current || host.hasLeftovers) ||
+      this.#members.size === 0 && this.#hosts.size > 0 || this.#isTainted;
   }
 
   has(host: HostProcess): boolean {
     return this.#hosts.has(host);
   }
 
-  /** Starts a host with all functions that may load. */
-  start(): void {
-    clearTimeout(this.#restartTimer);
-    this.#restartTimer = undefined;
-    const served = this.#served.filter(({ isLoadable }) => isLoadable);
-    if (served.length === 0 || this.#isRetired) return;
-    const command = this.#options.commandFor(served.flatMap(({ plan }) => plan ?? []));
-    try {
-      const maxGrowthBytes = this.#maxHeapMegabytes * 1024 * 1024;
-      this.#next = new HostProcess({ served, command, maxGrowthBytes }, this.#events);
-      this.#hosts.add(this.#next);
-    } catch (error) {
-      this.#noteNoStart(served, command, error);
+  add(served: ServedFunction): void {
+    this.#members.add(served);
+  }
+
+  /** The function belongs to another group, or to none; its workers here end when its calls have ended. */
+  remove(served: ServedFunction): void {
+    this.#members.delete(served);
+  }
+
+  /** Loads every function that should be loaded now. */
+  loadMissing(): void {
+    if (this.#restartTimer !== undefined) return;
+    for (const served of this.#members) {
+      if (served.wantsLoad) this.load(served);
     }
   }
 
-  /** Looks for workers that do not come back, and for hosts that nobody needs any more. */
+  /** Loads the wanted version of a function, whether another attempt failed before or not. */
+  load(served: ServedFunction): void {
+    const { plan } = served;
+    if (plan === undefined || !this.#members.has(served)) return;
+    // What the kernel grants to a process is fixed when it starts.
+    if (this.isShared && this.#currentKey !== plan.hostKey) this.#leaveCurrent();
+    const host = this.isShared && this.#current || this.#start(served, plan);
+    if (host === undefined) return;
+    served.beginLoading(plan);
+    host.load(served, plan);
+  }
+
+  /** Looks for workers that are stuck, and for hosts and workers that nobody needs any more. */
   check(nowMs: number): void {
-    if (!this.#isRetired) {
-      for (const served of this.#served) this.#checkWorkers(served, nowMs);
+    for (const served of this.#members) {
+      const how = served.checkStuck(nowMs);
+      if (how === undefined) continue;
+      log.error("Function {functionName} {how}", { functionName: served.functionName, how });
+      this.replace();
     }
+    if (this.#isTainted && this.#current?.isLoading !== true) this.replace();
     for (const host of this.#hosts) {
-      if (host !== this.#next && host.isIdle) host.retire();
+      const isKept = host === this.#current && this.isShared && this.#members.size > 0;
+      if (!isKept && !host.isNeeded) host.retire();
+      else if (!host.endLeftovers(nowMs) && host === this.#current) this.replace();
     }
   }
 
-  /** The functions belong to another group now; ends when the last calls have ended. */
-  retire(): void {
-    this.#isRetired = true;
-    this.#next = undefined;
-    clearTimeout(this.#restartTimer);
-    this.#restartTimer = undefined;
+  /** Moves every function to another host. */
+  replace(): void {
+    for (const served of this.#leaveCurrent()) this.load(served);
+    this.loadMissing();
   }
 
-  /** Ends at once. */
+  /** Ends every host at once. */
   kill(): void {
-    this.retire();
+    clearTimeout(this.#restartTimer);
     for (const host of this.#hosts) host.retire();
   }
 
   /** Workers have loaded a function. */
-  loaded(served: ServedFunction, loaded: LoadedFunction): void {
-    if (!this.#isRetired) served.serveWith(loaded);
+  loaded(host: HostProcess, { served, plan }: Load, loaded: LoadedFunction): void {
+    if (!this.#isWanted(host, served, plan)) return;
+    if (!served.serveWith(plan, loaded)) return;
+    this.#options.observer.recovered("modules", `Function ${served.functionName} is ready`);
   }
 
-  /** A function cannot be loaded. */
-  failed(served: ServedFunction, why: string): void {
-    if (this.#isRetired) return;
-    const { functionName, plan } = served;
-    const fault = `Cannot load function ${functionName}: ${plan?.file} ${why}`;
-    const goesOn = served.fail(fault) ? "; its earlier version goes on" : "";
-    this.#options.observer.fault("modules", `${fault}${goesOn}`);
+  /** A function does not load. */
+  failed(host: HostProcess, { served, plan }: Load, { kind, why, tookMs }: LoadFault): void {
+    if (!this.#isWanted(host, served, plan)) return;
+    if (kind === "address in use" && this.#hosts.size > 1 && served.isServed) {
+      log.info("The earlier version of {functionName} exits first: it holds the address", {
+        functionName: served.functionName,
+      });
+      return served.waitForRoom();
+    }
+    // A module that never finishes loading may use a core for ever, in a thread that nothing stops.
+    if (kind === "timeout" && this.isShared) served.suspect();
+    this.#fail(served, why, tookMs);
+    if (kind === "timeout") this.#isTainted = true;
   }
 
-  /** Each function of a host has loaded or failed. */
-  settled(host: HostProcess, isTainted: boolean): void {
-    if (this.#next === host) this.#next = undefined;
-    this.#exitsWhileLoading = 0;
-    // A module that never finishes loading may burn a core.
-    if (isTainted && !this.#isRetired) this.start();
+  /** A host uses CPU for no call: it is replaced. */
+  burns(host: HostProcess, milliseconds: number, names: readonly string[]): void {
+    const seconds = Math.round(milliseconds / 1000);
+    this.#options.observer.processExited(
+      `it used ${seconds} s of CPU without a call, possibly for ${names.join(", ")}`,
+    );
+    if (host === this.#current) this.replace();
   }
 
-  /**
-   * A host has exited.
-   *
-   * @returns functions that may have ended it while it loaded, and need hosts of their own.
-   */
-  ended(host: HostProcess, reason: string): readonly ServedFunction[] {
+  /** A host has exited. */
+  ended(
+    host: HostProcess,
+    reason: string,
+    lost: readonly (Load & { hasBegun: boolean })[],
+  ): void {
+    for (const { served, plan, hasBegun } of lost) {
+      if (!this.#isWanted(host, served, plan)) continue;
+      served.dropLoading(plan);
+      const times = hasBegun ? served.countExit() : 0;
+      if (times < EXITS_BEFORE_FAULT && served.fault === "") continue;
+      this.#fail(served, `ended its process ${times} times while it loaded: ${reason}`, 0);
+    }
     this.#hosts.delete(host);
-    if (this.#next === host) this.#next = undefined;
-    return host.isRetiring ? [] : this.#noteExit(reason, host.loading);
-  }
-
-  get #maxHeapMegabytes(): number {
-    const own = this.#served.length === 1
-      ? this.#served[0]?.plan?.config.maxHeapMegabytes
-      : undefined;
-    return own ?? this.#options.maxHeapMegabytes;
-  }
-
-  #checkWorkers(served: ServedFunction, nowMs: number): void {
-    const state = served.isStuck ? undefined : served.overdue(nowMs);
-    if (state === undefined) return;
-    served.isStuck = true;
-    log.error("Function {functionName} {state}", { functionName: served.functionName, state });
-    if (!served.isLoadable) served.leaveWorkers();
-    else if (this.#next === undefined && this.#restartTimer === undefined) this.start();
-  }
-
-  #noteNoStart(served: readonly ServedFunction[], command: HostCommand, error: unknown): void {
-    if (error instanceof Deno.errors.NotCapable) {
-      const why =
-        `cannot run: the program may not start itself, which needs --allow-run=${command.program}`;
-      for (const each of served) this.failed(each, why);
-      return;
+    if (this.#current === host) {
+      this.#current = undefined;
+      this.#isTainted = false;
     }
-    const user = command.uid === undefined ? "" : ` as user ${command.uid}, which only root can`;
-    this.#noteExit(`it cannot be started${user}: ${reasonOf(error)}`, []);
-  }
-
-  #noteExit(reason: string, loading: readonly ServedFunction[]): readonly ServedFunction[] {
-    this.#options.observer.processExited(reason);
-    if (this.#isRetired) return [];
-    const suspects = loading.length > 0 ? this.#suspect(loading, reason) : [];
-    const isMissed = this.#served.some((each) => each.isLoadable && !each.isServed);
-    if (this.#next === undefined && isMissed) this.#restart();
-    return suspects;
-  }
-
-  /** One of these functions may have ended the host while it loaded. */
-  #suspect(loading: readonly ServedFunction[], reason: string): readonly ServedFunction[] {
-    const times = ++this.#exitsWhileLoading;
-    if (this.#served.length > 1 && times >= EXITS_BEFORE_SPLIT) {
-      this.#served = this.#served.filter((each) => !loading.includes(each));
-      this.#exitsWhileLoading = 0;
-      return loading;
+    if (!host.isRetiring) {
+      this.#options.observer.processExited(reason);
+      this.#pauseAfterExit();
     }
-    const [first] = loading;
-    if (times >= EXITS_BEFORE_BROKEN && first !== undefined) {
-      this.failed(first, `ended its process ${times} times while it loaded: ${reason}`);
+    for (const served of this.#members) {
+      if (served.waitsForRoom && this.#hosts.size === 0) served.takeRoom();
     }
-    return [];
   }
 
-  #restart(): void {
+  /** Every function needs another host. @returns those whose attempt to load ends by that */
+  #leaveCurrent(): ServedFunction[] {
+    this.#current = undefined;
+    this.#isTainted = false;
+    return [...this.#members].filter((served) => served.outdate());
+  }
+
+  /** Whether what a host says of a function still matters. */
+  #isWanted(host: HostProcess, served: ServedFunction, plan: FunctionPlan): boolean {
+    if (host === this.#current && served.plan === plan && this.#members.has(served)) return true;
+    if (served.plan !== plan) served.dropLoading(plan);
+    return false;
+  }
+
+  #start(served: ServedFunction, plan: FunctionPlan): HostProcess | undefined {
+    const { commandFor, maxHeapMegabytes, maxIdleCpuMs, ...times } = this.#options;
+    const plans = [...this.#members].flatMap((each) => each.plan ?? []);
+    const command = commandFor(plans);
+    const own = this.isShared ? undefined : plan.config.maxHeapMegabytes;
+    const setup = {
+      isShared: this.isShared,
+      maxGrowthBytes: (own ?? maxHeapMegabytes) * 1024 * 1024,
+      maxIdleCpuMs,
+    };
+    const category = this.isShared ? "functions" : `functions.${served.functionName}`;
+    try {
+      const host = new HostProcess({ command, setup, category, ...times }, this.#events);
+      this.#hosts.add(host);
+      this.#current = host;
+      this.#currentKey = plan.hostKey;
+      return host;
+    } catch (error) {
+      this.#fail(served, describeNoStart(command, error), 0);
+      return undefined;
+    }
+  }
+
+  #fail(served: ServedFunction, why: string, tookMs: number): void {
+    const fault = `${served.plan?.file} ${why}`;
+    const report = served.failLoading(fault, tookMs, () => this.#events.retry(served));
+    if (report !== undefined) this.#options.observer.fault("modules", report);
+  }
+
+  /** A host that exits again and again is started with growing pauses. */
+  #pauseAfterExit(): void {
     const now = performance.now();
-    this.#exits = [...this.#exits.filter((at) => now - at < EXITS_WINDOW_MS), now];
-    const doublings = Math.min(this.#exits.length - 2, 10);
-    const delayMs = doublings < 0 ? 0 : Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** doublings);
+    const isCalm = now - this.#lastExitMs > CALM_MS;
+    this.#lastExitMs = now;
+    if (isCalm) this.#pauses.reset();
     clearTimeout(this.#restartTimer);
-    this.#restartTimer = setTimeout(() => this.start(), delayMs);
+    this.#restartTimer = setTimeout(() => {
+      this.#restartTimer = undefined;
+      this.loadMissing();
+    }, isCalm ? 0 : this.#pauses.next());
   }
+}
+
+function describeNoStart({ program, uid }: HostCommand, error: unknown): string {
+  if (error instanceof Deno.errors.NotCapable) {
+    return `cannot run: the program may not start itself, which needs --allow-run=${program}`;
+  }
+  const user = uid === undefined ? "" : ` as user ${uid}, which only root can`;
+  return `cannot run: its process cannot be started${user}: ${reasonOf(error)}`;
 }

@@ -1,102 +1,105 @@
 /**
  * @module
- * The server's side of one function host, from its start to its end: the process, the messages, the
- * workers in it and whether they have loaded. Which host serves a function is decided function by
- * function: a host serves those that loaded in it until a later one does.
+ * The server's side of one function host, from its start to its end: which workers run in it, which
+ * functions they load, and since when.
  */
-import { reasonOf } from "../errors.ts";
-import { LineLimit } from "../limits/line_limit.ts";
 import { logger } from "../log.ts";
-import { believeAbout, type FunctionAbout } from "./about.ts";
-import { type LoadedFunction, type ServedFunction, WorkerSlot } from "./function.ts";
-import { type FromHost, type HostedFunction, LineReader, type ToHost } from "./messages.ts";
+import type { FunctionAbout } from "./about.ts";
+import { WorkerSlot } from "./call_queue.ts";
+import type { LoadedFunction, ServedFunction } from "./function.ts";
+import { type HostCommand, HostPipe } from "./host_pipe.ts";
+import {
+  cutOutcome,
+  type FromHost,
+  type HostedFunction,
+  type HostSetup,
+  type LoadFailure,
+  type WorkerMessage,
+} from "./messages.ts";
+import type { FunctionPlan } from "./plan.ts";
 
-/** How a host is started. */
-export interface HostCommand {
-  readonly program: string;
-  readonly args: readonly string[];
-  /** All of its environment. */
-  readonly env: Readonly<Record<string, string>>;
-  /** What it reads before the messages of the server. */
-  readonly input?: string;
-  readonly uid?: number;
-  readonly gid?: number;
+/** Why a function did not load. */
+export interface LoadFault {
+  readonly kind: LoadFailure | "timeout";
+  /** Completes "modules/x.js …". */
+  readonly why: string;
+  /** From the beginning of the import. */
+  readonly tookMs: number;
 }
 
-/** What happens in hosts; the supervisor listens. */
+/** A function that a host loads. */
+export interface Load {
+  readonly served: ServedFunction;
+  readonly plan: FunctionPlan;
+}
+
+/** What happens in hosts and with what they load; the supervisor listens. */
 export interface HostEvents {
   /** Every worker of a function has loaded it. */
-  loaded(host: HostProcess, served: ServedFunction, loaded: LoadedFunction): void;
-  failed(host: HostProcess, served: ServedFunction, why: string): void;
-  /** Once, when each function has loaded or failed; `isTainted` when a module still loads. */
-  settled(host: HostProcess, isTainted: boolean): void;
-  /** Once, whatever the reason; after everything that it had written. */
-  ended(host: HostProcess, reason: string): void;
+  loaded(host: HostProcess, load: Load, loaded: LoadedFunction): void;
+  failed(host: HostProcess, load: Load, fault: LoadFault): void;
+  /** The pause after a failed attempt to load a function is over. */
+  retry(served: ServedFunction): void;
+  /** It uses CPU although no call runs; these functions are the possible reasons. */
+  burns(host: HostProcess, milliseconds: number, functionNames: readonly string[]): void;
+  /**
+   * Once, whatever the reason, after everything that it had written. Calls in it have failed by then.
+   *
+   * @param lost what was still to be loaded in it; `hasBegun` when its import had begun.
+   */
+  ended(host: HostProcess, reason: string, lost: readonly (Load & { hasBegun: boolean })[]): void;
 }
 
-/** What a host is made of. */
-export interface HostParts {
-  readonly served: readonly ServedFunction[];
+/** What a host is started with. */
+export interface HostParts extends HostTimes {
   readonly command: HostCommand;
-  /** Bytes of resident memory beyond those at the start. */
-  readonly maxGrowthBytes: number;
+  readonly setup: Omit<HostSetup, "token">;
+  /** Category of log lines for what it writes beside its messages. */
+  readonly category: string;
 }
 
-/** Time for a module to load, its top-level `await` included. */
-const LOAD_TIMEOUT_MS = 10_000;
-/** Bytes of stray output in a second, beyond which a host is ended: reading them costs the server. */
-const MAX_STRAY_BYTES = 4 * 1024 * 1024;
-/** Longest message: the largest MaxResult, as JSON of control characters. */
-const MAX_LINE_LENGTH = 6 * 67_108_864 + 65_536;
+/** Time limits; each begins with what it limits. */
+export interface HostTimes {
+  /** For a module to load, its top-level `await` included. */
+  readonly loadTimeoutMs: number;
+  /** For a host to say anything, while it has something to load. */
+  readonly silenceTimeoutMs: number;
+}
 
-const log = logger("functions");
+interface LoadInProgress extends Load {
+  readonly workers: readonly HostWorker[];
+  missing: number;
+}
+
+interface HostWorker {
+  readonly slot: WorkerSlot;
+  readonly load: LoadInProgress;
+  beganAtMs?: number;
+  timer?: ReturnType<typeof setTimeout>;
+}
+
+/** A worker that runs what nobody waits for, for that long, will not end by itself. */
+const STUCK_MS = 10_000;
 
 /** A function host. */
 export class HostProcess {
-  readonly #token = crypto.randomUUID();
   readonly #events: HostEvents;
-  readonly #process: Deno.ChildProcess;
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #encoder = new TextEncoder();
-  #outgoing = "";
-  #isWriting = false;
-  /** By worker number. */
-  readonly #workers: { served: ServedFunction; slot: WorkerSlot }[] = [];
-  /** Workers that have not loaded yet, by function. */
-  readonly #loading = new Map<ServedFunction, number>();
-  readonly #loadTimer: ReturnType<typeof setTimeout>;
-  #endReason: string | undefined;
-  /** What Deno wrote about why it ends. */
-  #complaint: string | undefined;
+  readonly #pipe: HostPipe;
+  readonly #times: HostTimes;
+  /** By number. */
+  readonly #workers = new Map<number, HostWorker>();
+  readonly #loads = new Set<LoadInProgress>();
+  #nextWorker = 0;
+  #silenceTimer: ReturnType<typeof setTimeout> | undefined;
   #isRetiring = false;
-  #stray = { second: 0, bytes: 0 };
-  readonly #strayLines = new LineLimit({
-    onLeftOut: (count) => log.warning("{count} more lines of output left out", { count }),
-  });
 
   /** @throws {Deno.errors} when the process cannot be started. */
-  constructor({ served, command, maxGrowthBytes }: HostParts, events: HostEvents) {
+  constructor({ command, setup, category, ...times }: HostParts, events: HostEvents) {
     this.#events = events;
-    this.#process = spawn(command);
-    this.#writer = this.#process.stdin.getWriter();
-    const hosted = served.map(toHosted);
-    served.forEach((each, i) => {
-      const instances = hosted[i]?.instances ?? 1;
-      this.#loading.set(each, instances);
-      for (let n = 0; n < instances; n++) {
-        const slot = new WorkerSlot(this.#workers.length, (message) => this.#send(message));
-        this.#workers.push({ served: each, slot });
-      }
-    });
-    this.#outgoing = command.input ?? "";
-    this.#write(JSON.stringify({ token: this.#token, functions: hosted, maxGrowthBytes }));
-    this.#loadTimer = setTimeout(() => this.#giveUpLoading(), LOAD_TIMEOUT_MS);
+    this.#times = times;
+    this.#pipe = new HostPipe(command, category);
+    this.#pipe.send({ token: this.#pipe.token, ...setup } satisfies HostSetup);
     this.#live();
-  }
-
-  /** Functions that have neither loaded nor failed. */
-  get loading(): ServedFunction[] {
-    return [...this.#loading.keys()];
   }
 
   /** Whether it was told to end. */
@@ -104,171 +107,172 @@ export class HostProcess {
     return this.#isRetiring;
   }
 
-  /** Whether new calls go to no worker of this host, and none is waited for. */
-  get isIdle(): boolean {
-    return this.#workers.every(({ served, slot }) =>
-      slot.awaited === 0 && !served.slots.includes(slot)
-    );
+  /** Whether something has neither loaded nor failed in it. */
+  get isLoading(): boolean {
+    return this.#loads.size > 0;
+  }
+
+  /** Whether a worker of it gets calls, is waited for, or loads a version that is still wanted. */
+  get isNeeded(): boolean {
+    return this.#workers.values().some(isNeeded);
+  }
+
+  /** Whether it has workers that are not needed any more. */
+  get hasLeftovers(): boolean {
+    return this.#workers.values().some((worker) => !isNeeded(worker));
+  }
+
+  /** Loads a function, in a worker for each instance. */
+  load(served: ServedFunction, plan: FunctionPlan): void {
+    const first = this.#nextWorker;
+    const hosted = toHosted(plan);
+    const workers: HostWorker[] = [];
+    const load: LoadInProgress = { served, plan, workers, missing: hosted.instances };
+    for (let i = 0; i < hosted.instances; i++) {
+      const number = this.#nextWorker++;
+      const slot = new WorkerSlot(number, (message) => this.#pipe.send(message));
+      const worker: HostWorker = { slot, load };
+      workers.push(worker);
+      this.#workers.set(number, worker);
+    }
+    this.#loads.add(load);
+    this.#pipe.expectResults(hosted.maxResultBytes);
+    this.#pipe.send(["load", first, hosted]);
+    this.#expectWord();
+  }
+
+  /**
+   * Ends workers that are not needed any more.
+   *
+   * @returns false when one does not come back: then the process must be replaced.
+   */
+  endLeftovers(nowMs: number): boolean {
+    for (const [number, worker] of this.#workers) {
+      if (isNeeded(worker)) continue;
+      const { busySinceMs } = worker.slot;
+      if (busySinceMs === undefined) this.#endWorker(number);
+      else if (nowMs - busySinceMs > STUCK_MS) return false;
+    }
+    return true;
   }
 
   /** Ends the process, because it is not needed any more. */
   retire(): void {
     this.#isRetiring = true;
-    this.#kill("it is not needed any more");
-  }
-
-  #kill(reason: string): void {
-    this.#endReason ??= reason;
-    try {
-      this.#process.kill("SIGKILL");
-    } catch {
-      // It has exited.
-    }
-  }
-
-  #send(message: ToHost): void {
-    this.#write(JSON.stringify(message));
-  }
-
-  /** Lines of one turn of the event loop leave together. */
-  #write(line: string): void {
-    this.#outgoing += `${line}\n`;
-    if (!this.#isWriting) this.#flush();
-  }
-
-  async #flush(): Promise<void> {
-    this.#isWriting = true;
-    try {
-      while (this.#outgoing !== "") {
-        const bytes = this.#encoder.encode(this.#outgoing);
-        this.#outgoing = "";
-        await this.#writer.write(bytes);
-      }
-      this.#isWriting = false;
-    } catch {
-      // It is ending; its end is reported by itself.
-    }
+    this.#pipe.kill("it is not needed any more");
   }
 
   async #live(): Promise<void> {
-    const [, , status] = await Promise.all([
-      this.#read(this.#process.stdout, false),
-      this.#read(this.#process.stderr, true),
-      this.#process.status,
-    ]);
-    await this.#writer.close().catch(() => {});
-    clearTimeout(this.#loadTimer);
-    this.#strayLines.flush();
-    const how = status.signal === null ? `exit code ${status.code}` : status.signal;
-    const why = this.#complaint === undefined ? how : `${how}, ${this.#complaint}`;
-    const reason = this.#endReason ?? why;
-    for (const served of new Set(this.#workers.map((each) => each.served))) {
-      served.loseWorkers(this.#slotsOf(served), `its process ended: ${reason}`);
+    for await (const messages of this.#pipe.messages()) {
+      for (const message of messages) this.#receive(message);
     }
-    this.#events.ended(this, reason);
-  }
-
-  async #read(stream: ReadableStream<Uint8Array>, isError: boolean): Promise<void> {
-    const lines = new LineReader();
-    try {
-      for await (const bytes of stream) {
-        for (const line of lines.read(bytes)) this.#handle(line, isError);
-        if (lines.pendingLength > MAX_LINE_LENGTH) this.#kill("a line of its output never ended");
-      }
-    } catch (error) {
-      this.#kill(`its output cannot be read: ${reasonOf(error)}`);
+    const reason = await this.#pipe.ended();
+    clearTimeout(this.#silenceTimer);
+    for (const { timer } of this.#workers.values()) clearTimeout(timer);
+    const lost = [...this.#loads].map(({ served, plan, workers }) => ({
+      served,
+      plan,
+      hasBegun: workers.some(({ beganAtMs }) => beganAtMs !== undefined),
+    }));
+    for (const { served, workers } of new Set(this.#workers.values().map(({ load }) => load))) {
+      served.loseWorkers(workers.map(({ slot }) => slot), `its process ended: ${reason}`);
     }
-  }
-
-  #handle(line: string, isError: boolean): void {
-    if (!isError && line.startsWith(this.#token)) {
-      this.#receive(JSON.parse(line.slice(this.#token.length)));
-    } else if (line !== "") this.#handleStray(line, isError);
-  }
-
-  /** A line that is no message: functions and Deno can write to the same descriptors. */
-  #handleStray(line: string, isError: boolean): void {
-    const second = Math.floor(performance.now() / 1000);
-    if (second !== this.#stray.second) this.#stray = { second, bytes: 0 };
-    this.#stray.bytes += line.length;
-    if (this.#stray.bytes > MAX_STRAY_BYTES) this.#kill("it wrote too much output");
-    else if (this.#strayLines.allows()) {
-      // What Deno writes when it ends is for its developers.
-      log[isError ? "debug" : "info"]("{line}", { line: line.slice(0, 500) });
-    }
-    if (isError && /^#?\s*(?:error:|Fatal )/i.test(line)) this.#complaint ??= line.slice(0, 200);
+    this.#events.ended(this, reason, lost);
   }
 
   #receive(message: FromHost): void {
+    this.#expectWord();
     if (message[0] === "memory") {
       const megabytes = Math.round(message[1] / 1024 / 1024);
-      this.#kill(`it had ${megabytes} MB, more than MaxHeap allows`);
+      this.#pipe.kill(`it had ${megabytes} MB, more than MaxHeap allows`);
       return;
     }
-    const worker = this.#workers[message[1]];
-    if (worker === undefined) return;
-    const { served, slot } = worker;
-    if (message[0] === "results") served.receive(slot, message[2], message[3]);
-    else if (message[0] === "loaded") this.#noteLoaded(served, believeAbout(message[2]));
-    else if (message[0] === "failed") this.#noteFailed(served, message[2]);
-    else {
-      const own = logger(`functions.${served.functionName}`);
-      if (message[0] === "output") own[message[2]]("{text}", { text: message[3] });
-      else own.warn("{count} more lines left out", { count: message[2] });
+    if (message[0] === "idle cpu") {
+      this.#events.burns(this, message[1], message[2]);
+      return;
+    }
+    const worker = this.#workers.get(message[1]);
+    // It may have been ended in the meantime.
+    if (worker !== undefined) this.#receiveFrom(worker, message);
+  }
+
+  #receiveFrom(worker: HostWorker, message: WorkerMessage): void {
+    const { load: { served, plan }, slot } = worker;
+    switch (message[0]) {
+      case "loading":
+        this.#noteLoading(worker);
+        break;
+      case "loaded":
+        this.#noteLoaded(worker, message[2]);
+        break;
+      case "failed":
+        this.#noteFailed(worker, message[2], message[3]);
+        break;
+      case "results": {
+        const { maxResultBytes } = plan.config;
+        const outcomes = message[3].map((outcome) => cutOutcome(outcome, maxResultBytes));
+        served.queue.receive(slot, message[2], outcomes);
+        break;
+      }
+      case "output":
+        logger(`functions.${served.functionName}`)[message[2]]("{text}", { text: message[3] });
+        break;
+      case "left out":
+        logger(`functions.${served.functionName}`).warn("{count} more lines left out", {
+          count: message[2],
+        });
     }
   }
 
-  #slotsOf(served: ServedFunction): WorkerSlot[] {
-    return this.#workers.filter((each) => each.served === served).map(({ slot }) => slot);
+  #noteLoading(worker: HostWorker): void {
+    worker.beganAtMs = performance.now();
+    const { loadTimeoutMs } = this.#times;
+    clearTimeout(worker.timer);
+    worker.timer = setTimeout(
+      () => this.#noteFailed(worker, "timeout", `does not load within ${loadTimeoutMs / 1000} s`),
+      loadTimeoutMs,
+    );
   }
 
-  #noteLoaded(served: ServedFunction, about: FunctionAbout): void {
-    const missing = this.#loading.get(served);
-    if (missing === undefined) return;
-    this.#loading.set(served, missing - 1);
-    if (missing > 1) return;
-    this.#loading.delete(served);
-    this.#events.loaded(this, served, { slots: this.#slotsOf(served), about });
-    this.#checkSettled(false);
+  #noteLoaded({ load, timer }: HostWorker, about: FunctionAbout): void {
+    clearTimeout(timer);
+    if (!this.#loads.has(load) || --load.missing > 0) return;
+    this.#loads.delete(load);
+    this.#events.loaded(this, load, { slots: load.workers.map(({ slot }) => slot), about });
   }
 
-  #noteFailed(served: ServedFunction, why: string): void {
-    if (!this.#loading.delete(served)) return;
-    this.#events.failed(this, served, why);
-    this.#checkSettled(false);
-  }
-
-  #giveUpLoading(): void {
-    for (const served of this.loading) {
-      this.#loading.delete(served);
-      this.#events.failed(this, served, `does not finish loading in ${LOAD_TIMEOUT_MS / 1000} s`);
+  #noteFailed({ load, beganAtMs }: HostWorker, kind: LoadFault["kind"], why: string): void {
+    if (!this.#loads.delete(load)) return;
+    for (const [number, worker] of this.#workers) {
+      if (worker.load === load) this.#endWorker(number);
     }
-    this.#checkSettled(true);
+    const tookMs = beganAtMs === undefined ? 0 : performance.now() - beganAtMs;
+    this.#events.failed(this, load, { kind, why, tookMs });
   }
 
-  #checkSettled(isTainted: boolean): void {
-    if (this.#loading.size > 0) return;
-    clearTimeout(this.#loadTimer);
-    this.#events.settled(this, isTainted);
+  #endWorker(number: number): void {
+    clearTimeout(this.#workers.get(number)?.timer);
+    this.#workers.delete(number);
+    this.#pipe.send(["unload", number]);
+  }
+
+  /** A process that says nothing while it has something to load has stopped, or never started. */
+  #expectWord(): void {
+    clearTimeout(this.#silenceTimer);
+    if (this.#loads.size === 0) return;
+    const { silenceTimeoutMs } = this.#times;
+    const reason = `it said nothing for ${silenceTimeoutMs / 1000} s`;
+    this.#silenceTimer = setTimeout(() => this.#pipe.kill(reason), silenceTimeoutMs);
   }
 }
 
-function spawn({ program, args, env, uid, gid }: HostCommand): Deno.ChildProcess {
-  return new Deno.Command(program, {
-    args: [...args],
-    env: { ...env },
-    clearEnv: true,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-    ...(uid === undefined ? {} : { uid }),
-    ...(gid === undefined ? {} : { gid }),
-  }).spawn();
+function isNeeded({ slot, load }: HostWorker): boolean {
+  const { served, plan, missing } = load;
+  return slot.awaited > 0 || served.queue.slots.includes(slot) ||
+    missing > 0 && served.plan === plan;
 }
 
-function toHosted({ functionName, plan }: ServedFunction): HostedFunction {
-  if (plan === undefined) throw new Error(`function ${functionName} has no plan`);
-  const { config, permissions, moduleUrl } = plan;
-  const { instances, maxResultBytes } = config;
+function toHosted({ config, permissions, moduleUrl }: FunctionPlan): HostedFunction {
+  const { functionName, instances, maxResultBytes } = config;
   return { functionName, moduleUrl, permissions, instances, maxResultBytes };
 }

@@ -1,14 +1,21 @@
 /**
  * @module
- * modules.ini → plans: finds the file of each function and checks what it asks for. Nothing that leads
+ * modules.ini → plans: finds the files of each function and checks what it asks for. Nothing that leads
  * to the key store or to the configuration can be granted, nor what the server itself was not given.
  */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type FunctionConfig, type Grants, readModules } from "../config/modules.ts";
+import {
+  type FunctionConfig,
+  type Grants,
+  type ModulesResult,
+  readModules,
+} from "../config/modules.ts";
 import { type IsHeld, RESOLVER_FILES } from "../config/permissions.ts";
 import { FunctionError, reasonOf } from "../errors.ts";
+import { lookAt, lookBelow } from "../watch.ts";
 import type { WorkerPermissions } from "./messages.ts";
+import { type ModuleGraph, readModuleGraph } from "./module_graph.ts";
 import { isWithin, leadsToProtected, lookAtObject, outsideTargets, realPath } from "./reach.ts";
 import { refusal, type Wall } from "./wall/choice.ts";
 
@@ -21,14 +28,20 @@ export interface FunctionPlan {
   readonly permissions: WorkerPermissions;
   /** Where the modules folder and the grants lead: real paths, at the time of the plan. */
   readonly reach: { readonly read: readonly string[]; readonly write: readonly string[] };
-  /** The files and folders at those paths: a rule of the kernel holds for them, whatever replaces them. */
-  readonly identity: readonly string[];
+  /**
+   * The files and folders at those paths: a rule of the kernel holds for them, whatever replaces them. A
+   * process that was started for others cannot load this version.
+   */
+  readonly hostKey: string;
+  /** Changes whenever its code, its section or what it may reach does. */
+  readonly version: string;
 }
 
 /** A function that cannot be loaded for a reason that modules.ini or the file system gave. */
 export interface PlanFault {
   readonly functionName: string;
-  readonly message: string;
+  /** Completes "Cannot load function NAME: …". */
+  readonly state: string;
   /** What it was granted may not be granted, or not any more: no earlier version may go on. */
   readonly isForbidden: boolean;
 }
@@ -39,13 +52,24 @@ export interface FunctionPlans {
   readonly faults: readonly PlanFault[];
 }
 
-/** Everything that modules.ini says. */
-export interface PlanResult extends FunctionPlans {
+/** Plans, and what they were made from. */
+export interface PlansResult extends FunctionPlans {
   readonly warnings: readonly string[];
-  /** Whether every line could be read: the file is not half written. */
+  /** Whether every line of modules.ini could be read: it is not half written. */
   readonly isWhole: boolean;
-  /** What grants lead to, and where they led to nothing; see {@link FunctionPlan.identity}. */
-  readonly objects: readonly string[];
+  readonly seen: Seen;
+}
+
+/** What plans depend on, and how it looked before it was read. */
+export interface Seen {
+  /** By path; see {@link lookAt}. */
+  readonly files: ReadonlyMap<string, string>;
+  /** What grants lead to, by path; see {@link lookAtObject}. */
+  readonly objects: ReadonlyMap<string, string>;
+  /** All code in the modules folder, for functions whose imports cannot be named. */
+  readonly folder: string | undefined;
+  /** Paths that functions write. */
+  readonly written: readonly string[];
 }
 
 /** Where functions come from, and what they must not reach. */
@@ -64,6 +88,8 @@ export interface PlanSources {
 
 /** Endings of a module's file, in the order in which they are looked for. */
 const ENDINGS = [".ts", ".js", ".mjs"] as const;
+/** Files that a module can be or import; the names of hidden files begin with a dot. */
+const CODE = /^[^.].*\.(?:[mc]?[jt]s|[jt]sx|json|wasm)$/;
 /** Versions in which functions can write to any file, without a permission of theirs being asked for. */
 const UNSAFE_VERSIONS = ["2.9.0", "2.9.1", "2.9.2"];
 
@@ -75,75 +101,216 @@ class GrantError extends FunctionError {}
  *
  * @throws {ConfigError} when modules.ini cannot be read.
  */
-export async function planFunctions(sources: PlanSources): Promise<PlanResult> {
-  const { entries, faults: configFaults, warnings, isWhole } = await readModules(
-    sources.modulesConfig,
-  );
-  const faults: PlanFault[] = configFaults.map(({ functionName, state }) => ({
-    functionName,
-    message: `Cannot load function ${functionName}: ${state}`,
-    isForbidden: false,
-  }));
-  const plans: FunctionPlan[] = [];
-  const objects: string[] = [];
-  for (const config of entries) {
+export async function planFunctions(sources: PlanSources): Promise<PlansResult> {
+  const planning = new Planning(sources, await lookAt(sources.modulesConfig));
+  return await planning.run(await readModules(sources.modulesConfig));
+}
+
+/** How what plans depend on looks now; compare it with {@link seenText}. */
+export async function lookAgain(
+  { files, objects, folder, written }: Seen,
+  modules: string,
+): Promise<string> {
+  const looks: string[] = [];
+  for (const path of files.keys()) looks.push(await lookAt(path));
+  for (const path of objects.keys()) looks.push(await lookAtObject(path));
+  if (folder !== undefined) looks.push(await lookAtCode(modules, written));
+  return looks.join("\n");
+}
+
+/** How it looked before the plans were made. */
+export function seenText({ files, objects, folder }: Seen): string {
+  const code = folder === undefined ? [] : [folder];
+  return [...files.values(), ...objects.values(), ...code].join("\n");
+}
+
+function lookAtCode(modules: string, written: readonly string[]): Promise<string> {
+  const isLeftOut = (path: string): boolean => written.some((each) => isWithin(path, each));
+  return lookBelow(resolve(modules), CODE, isLeftOut);
+}
+
+/** A function whose file was found. */
+interface FoundFunction {
+  readonly config: FunctionConfig;
+  readonly file: string;
+  readonly graph: ModuleGraph;
+}
+
+/** One pass over modules.ini. What is looked up for one function is remembered for the others. */
+class Planning {
+  readonly #sources: PlanSources;
+  readonly #files: Map<string, string>;
+  readonly #objects = new Map<string, string>();
+  readonly #graphs = new Map<string, ModuleGraph>();
+  readonly #faults: PlanFault[] = [];
+  /** Where the modules folder leads. */
+  #modulesReach: Promise<readonly string[]> | undefined;
+  #folder: string | undefined;
+  /** Paths that functions may write. */
+  #written: readonly string[] = [];
+
+  constructor(sources: PlanSources, modulesConfigLook: string) {
+    this.#sources = sources;
+    this.#files = new Map([[sources.modulesConfig, modulesConfigLook]]);
+  }
+
+  async run({ entries, faults, warnings, isWhole }: ModulesResult): Promise<PlansResult> {
+    for (const fault of faults) this.#faults.push({ ...fault, isForbidden: false });
+    this.#written = entries.flatMap(({ grants }) => grants.write.map((path) => resolve(path)));
+    const found: FoundFunction[] = [];
+    for (const config of entries) {
+      await this.#collect(config, async () => {
+        found.push(await this.#find(config));
+      });
+    }
+    if (found.some(({ graph }) => graph.isOpen)) {
+      this.#folder = await lookAtCode(this.#sources.modules, this.#written);
+    }
+    const plans: FunctionPlan[] = [];
+    for (const each of found) {
+      await this.#collect(each.config, async () => {
+        plans.push(await this.#plan(each));
+      });
+    }
+    const seen = {
+      files: this.#files,
+      objects: this.#objects,
+      folder: this.#folder,
+      written: this.#written,
+    };
+    return { plans, faults: this.#faults, warnings, isWhole, seen };
+  }
+
+  async #collect(
+    { functionName, grants }: FunctionConfig,
+    step: () => Promise<void>,
+  ): Promise<void> {
     try {
-      const plan = await planFunction(config, sources);
-      plans.push(plan);
-      objects.push(...plan.identity);
+      await step();
     } catch (error) {
       if (!(error instanceof FunctionError)) throw error;
       const { message, hint } = error;
-      const { read, write } = config.grants;
-      objects.push(...await Promise.all([...read, ...write].map(lookAtObject)));
-      faults.push({
-        functionName: config.functionName,
-        message: hint === undefined ? message : `${message} (${hint})`,
+      await this.#lookAtObjects([...grants.read, ...grants.write]);
+      this.#faults.push({
+        functionName,
+        state: hint === undefined ? message : `${message} (${hint})`,
         isForbidden: error instanceof GrantError,
       });
     }
   }
-  return { plans, faults, warnings, isWhole, objects };
+
+  async #find(config: FunctionConfig): Promise<FoundFunction> {
+    const { modules } = this.#sources;
+    for (const ending of ENDINGS) {
+      const path = resolve(modules, `${config.moduleName}${ending}`);
+      if (!this.#files.has(path)) this.#files.set(path, await lookAt(path));
+    }
+    checkRuntime();
+    const file = await moduleFile(modules, config);
+    return { config, file, graph: await this.#readGraph(resolve(file)) };
+  }
+
+  async #readGraph(path: string): Promise<ModuleGraph> {
+    const known = this.#graphs.get(path);
+    if (known !== undefined) return known;
+    const graph = await readModuleGraph(path);
+    this.#graphs.set(path, graph);
+    for (const [file, look] of [...graph.files, ...this.#dataOf(graph)]) {
+      this.#files.set(file, look);
+    }
+    return graph;
+  }
+
+  /** What it reads beside its code, unless functions write it. */
+  #dataOf({ data }: ModuleGraph): [path: string, look: string][] {
+    return [...data].filter(([path]) => !this.#written.some((each) => isWithin(path, each)));
+  }
+
+  async #plan({ config, file, graph }: FoundFunction): Promise<FunctionPlan> {
+    const { grants } = config;
+    await checkGrants(config, this.#sources);
+    await this.#checkWritten(grants);
+    const reach = await this.#reachOf(grants);
+    const hostKey = await this.#lookAtObjects([
+      ...reach.read,
+      ...reach.write,
+      ...resolverFiles(grants),
+    ]);
+    const paths = [this.#sources.modules, ...grants.read, ...grants.write];
+    const looks = [
+      ...graph.files.values(),
+      ...this.#dataOf(graph).map(([, look]) => look),
+      ...graph.isOpen ? [this.#folder] : [],
+    ];
+    return {
+      config,
+      file,
+      moduleUrl: pathToFileURL(resolve(file)).href,
+      permissions: {
+        read: [...new Set(paths.map((path) => resolve(path)))],
+        write: grants.write.map((path) => resolve(path)),
+        net: grants.net.includes("*") ? true : grants.net,
+        env: grants.env,
+      },
+      reach,
+      hostKey,
+      version: JSON.stringify([config, file, looks, hostKey]),
+    };
+  }
+
+  /** What a function may write must be no code: not its own, not that of another one. */
+  async #checkWritten({ write }: Grants): Promise<void> {
+    const code = this.#graphs.values().flatMap(({ files }) => files.keys());
+    const codePaths = write.length === 0 ? [] : [...new Set(code)];
+    for (const path of write) {
+      const places = [resolve(path), await realPath(resolve(path))];
+      for (const each of codePaths) {
+        const files = [each, await realPath(each)];
+        if (files.some((file) => places.some((place) => isWithin(file, place)))) {
+          throw new GrantError(
+            `${path} leads to ${each}, which is code: no function may write to it`,
+          );
+        }
+      }
+    }
+  }
+
+  /** Real paths of the modules and the grants. */
+  async #reachOf(grants: Grants): Promise<FunctionPlan["reach"]> {
+    const folder = resolve(this.#sources.modules);
+    this.#modulesReach ??= Promise.all([grantedPath(folder), outsideTargets(folder)])
+      .then(([real, targets]) => [real, ...targets]);
+    return {
+      read: [...await this.#modulesReach, ...await Promise.all(grants.read.map(grantedPath))],
+      write: await Promise.all(grants.write.map(grantedPath)),
+    };
+  }
+
+  /** Which files and folders are at these paths, as a text. */
+  async #lookAtObjects(paths: readonly string[]): Promise<string> {
+    for (const path of paths) {
+      if (!this.#objects.has(path)) this.#objects.set(path, await lookAtObject(path));
+    }
+    return paths.map((path) => this.#objects.get(path)).join("\n");
+  }
 }
 
-async function planFunction(config: FunctionConfig, sources: PlanSources): Promise<FunctionPlan> {
-  const { functionName, grants } = config;
-  checkRuntime(functionName);
-  await checkGrants(config, sources);
-  const file = await moduleFile(sources.modules, config);
-  const reach = await reachOf(config, sources);
-  const paths = [sources.modules, ...grants.read, ...grants.write].map((path) => resolve(path));
-  const permissions: WorkerPermissions = {
-    read: [...new Set(paths)],
-    write: grants.write.map((path) => resolve(path)),
-    net: grants.net.includes("*") ? true : grants.net,
-    env: grants.env,
-  };
-  const moduleUrl = pathToFileURL(resolve(file)).href;
-  const objects = [...reach.read, ...reach.write, ...resolverFiles(grants)];
-  const identity = await Promise.all(objects.map(lookAtObject));
-  return { config, file, moduleUrl, permissions, reach, identity };
-}
-
-function checkRuntime(functionName: string): void {
+function checkRuntime(): void {
   if (!UNSAFE_VERSIONS.includes(Deno.version.deno)) return;
-  throw new GrantError(
-    `Cannot load function ${functionName}: with Deno ${Deno.version.deno}, a function can write to any file`,
-    { hint: "use Deno 2.9.3 or newer" },
-  );
+  throw new GrantError(`with Deno ${Deno.version.deno}, a function can write to any file`, {
+    hint: "use Deno 2.9.3 or newer",
+  });
 }
 
 /** Throws when a grant is not to be had. */
-async function checkGrants(config: FunctionConfig, sources: PlanSources): Promise<void> {
-  const { functionName, grants } = config;
+async function checkGrants({ grants }: FunctionConfig, sources: PlanSources): Promise<void> {
   const { isHeld, unwritablePaths, wall } = sources;
   const fail = (state: string, hint?: string): never => {
-    const message = `Cannot load function ${functionName}: ${state}`;
-    throw new GrantError(message, hint === undefined ? {} : { hint });
+    throw new GrantError(state, hint === undefined ? {} : { hint });
   };
   const refused = refusal(wall, grants);
   if (refused !== undefined) fail(refused.state, refused.hint);
-  for (const wanted of descriptors(config)) {
+  for (const wanted of descriptors(grants)) {
     if (!isHeld(wanted)) fail(`the server has no ${describe(wanted)}`, startHint(wanted));
   }
   for (const path of [sources.modules, ...grants.read, ...grants.write]) {
@@ -154,40 +321,28 @@ async function checkGrants(config: FunctionConfig, sources: PlanSources): Promis
   }
   for (const path of grants.write) {
     const real = await realPath(resolve(path));
-    for (const kept of unwritablePaths) {
+    for (const kept of [sources.modules, ...unwritablePaths]) {
       const keptPath = await realPath(resolve(kept));
-      if (isWithin(real, keptPath) || isWithin(keptPath, real)) {
+      // A folder among the modules may be written, as long as no code is in it.
+      const isInside = kept !== sources.modules && isWithin(real, keptPath);
+      if (isInside || isWithin(keptPath, real)) {
         fail(`${path} leads to ${kept}, which no function may write to`);
       }
     }
   }
 }
 
-/** Real paths of the modules and the grants. */
-async function reachOf(
-  { functionName, grants }: FunctionConfig,
-  { modules }: PlanSources,
-): Promise<FunctionPlan["reach"]> {
-  const real = async (path: string): Promise<string> => {
-    try {
-      return await Deno.realPath(resolve(path));
-    } catch (error) {
-      const isMissing = error instanceof Deno.errors.NotFound;
-      const state = isMissing ? `${path} does not exist` : `${path}: ${reasonOf(error)}`;
-      throw new GrantError(`Cannot load function ${functionName}: ${state}`, {
-        cause: error,
-        ...isMissing ? { hint: `create it: mkdir -p ${path}` } : {},
-      });
-    }
-  };
-  return {
-    read: [
-      await real(modules),
-      ...await outsideTargets(resolve(modules)),
-      ...await Promise.all(grants.read.map(real)),
-    ],
-    write: await Promise.all(grants.write.map(real)),
-  };
+/** A real path; throws when there is nothing. */
+async function grantedPath(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(resolve(path));
+  } catch (error) {
+    const isMissing = error instanceof Deno.errors.NotFound;
+    throw new GrantError(isMissing ? `${path} does not exist` : `${path}: ${reasonOf(error)}`, {
+      cause: error,
+      ...isMissing ? { hint: `create it: mkdir -p ${path}` } : {},
+    });
+  }
 }
 
 /** What a function with network reads to resolve names; programs that change networks replace them. */
@@ -195,7 +350,7 @@ function resolverFiles({ net }: Grants): readonly string[] {
   return net.length > 0 ? RESOLVER_FILES : [];
 }
 
-function descriptors({ grants }: FunctionConfig): Deno.PermissionDescriptor[] {
+function descriptors(grants: Grants): Deno.PermissionDescriptor[] {
   const { read, write, net, env } = grants;
   return [
     ...[...read, ...write].map((path) => ({ name: "read", path: resolve(path) } as const)),
@@ -233,11 +388,10 @@ export async function hasModule(folder: string, moduleName: string): Promise<boo
 /** The path of a module's file; throws when there is none that this program can load. */
 async function moduleFile(
   folder: string,
-  { functionName, moduleName }: { functionName: string; moduleName: string },
+  { moduleName }: FunctionConfig,
 ): Promise<string> {
   const fail = (state: string, hint?: string): never => {
-    const detail = hint === undefined ? {} : { hint };
-    throw new FunctionError(`Cannot load function ${functionName}: ${state}`, detail);
+    throw new FunctionError(state, hint === undefined ? {} : { hint });
   };
   const path = await findModule(folder, moduleName) ??
     fail(await describeMissing(folder, moduleName));

@@ -14,6 +14,8 @@ export interface ProtectedPaths {
   readonly protectedPaths: readonly string[];
   /** Folder of the modules, which may be in a folder of the configuration. */
   readonly modules: string;
+  /** modules.ini, which may be among the modules: it holds no secret. */
+  readonly modulesConfig: string;
   /** Whether links below the path count. */
   readonly hasLinks: boolean;
 }
@@ -21,16 +23,17 @@ export interface ProtectedPaths {
 /** What is protected and can be reached through a path; `undefined` when nothing is. */
 export async function leadsToProtected(
   path: string,
-  { protectedPaths, modules, hasLinks }: ProtectedPaths,
+  { protectedPaths, modules, modulesConfig, hasLinks }: ProtectedPaths,
 ): Promise<string | undefined> {
   const places = [path, await realPath(path), ...hasLinks ? await linkTargets(path) : []];
   const modulesFolder = await realPath(resolve(modules));
   for (const each of protectedPaths) {
+    const mayBeAmong = each === modulesConfig && places.includes(modulesFolder);
     for (const kept of [resolve(each), await realPath(resolve(each))]) {
       const isAround = isWithin(modulesFolder, kept);
-      if (places.some((place) => isWithin(kept, place) || !isAround && isWithin(place, kept))) {
-        return each;
-      }
+      const isReached = (place: string): boolean =>
+        !mayBeAmong && isWithin(kept, place) || !isAround && isWithin(place, kept);
+      if (places.some(isReached)) return each;
     }
   }
   return undefined;

@@ -1,23 +1,25 @@
 /**
  * @module
- * The functions of an installation: modules.ini and the modules folder, as they are now and whenever they
+ * The functions of an installation: modules.ini and the modules, as they are now and whenever they
  * change; for the server, and for commands that only report on them.
  */
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { GrantName, IsHeld } from "../config/permissions.ts";
 import type { Settings } from "../config/settings.ts";
 import { ConfigError } from "../errors.ts";
 import { logger } from "../log.ts";
-import { lookAt, lookBelow, Watch } from "../watch.ts";
+import { SILENT } from "../observer.ts";
+import { type PauseOptions, Pauses } from "../retry.ts";
+import { Watch } from "../watch.ts";
 import type { FunctionAbout } from "./about.ts";
 import { hostCommand, stageEnv } from "./command.ts";
-import { planFunctions, type PlanSources } from "./plan.ts";
-import { hasChanged } from "./reach.ts";
-import { chooseWall, describeWall, type Wall } from "./wall/choice.ts";
-import { probeWall } from "./wall/probe.ts";
 import type { ServedFunction } from "./function.ts";
 import type { FunctionObserver } from "./host_group.ts";
+import type { HostTimes } from "./host_process.ts";
+import { lookAgain, planFunctions, type PlanSources, type PlansResult, seenText } from "./plan.ts";
 import { Supervisor } from "./supervisor.ts";
+import { chooseWall, describeWall, type Wall } from "./wall/choice.ts";
+import { probeWall } from "./wall/probe.ts";
 
 /** Where the functions of an installation are. */
 export interface FunctionSources {
@@ -28,29 +30,21 @@ export interface FunctionSources {
   /** Folder of the modules. */
   readonly modules: string;
   /** Folder of the log. */
-  readonly log?: string;
+  readonly log: string;
   readonly settings: Settings;
   readonly isHeld: IsHeld;
 }
 
-/** Who is told, and who is asked before a call leaves. */
-export interface ServiceParts {
+/** Who is told, and times that tests shorten. */
+export interface ServiceOptions extends Partial<HostTimes> {
   readonly observer?: FunctionObserver;
-  /** Called before calls leave for a worker. */
-  readonly beforeCalls?: () => void;
+  /** CPU time without a call, after which a host is replaced. */
+  readonly maxIdleCpuMs?: number;
+  /** Between attempts to load what failed, and to read modules.ini. */
+  readonly retryPauses?: PauseOptions;
 }
 
-/** Files that a module can be or import. */
-const CODE = /\.(?:[mc]?[jt]s|[jt]sx|json|wasm)$/;
 const log = logger("functions");
-
-/** For reports, which tell everything themselves. */
-const SILENT: FunctionObserver = {
-  processExited: () => {},
-  reloaded: () => {},
-  fault: () => {},
-  recovered: () => {},
-};
 
 /** Serves the functions of modules.ini. */
 export class FunctionService {
@@ -59,27 +53,31 @@ export class FunctionService {
   /** Begins at once: the server has other things to do meanwhile. */
   readonly #choice: Promise<Wall>;
   #wall: Wall | undefined;
-  /** What grants led to when modules.ini was read; see {@link PlanResult.objects}. */
-  #objects: readonly string[] = [];
-  /** How often one of them became another. */
-  #changes = 0;
-  #watch: Watch | undefined;
-  #isLoaded = false;
-  /** The last version of modules.ini could not be read. */
-  #isFaulty = false;
   readonly #observer: FunctionObserver;
+  readonly #pauses: Pauses;
+  #watch: Watch | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #latest: PlansResult | undefined;
+  /** modules.ini cannot be read. */
+  #isUnreadable = false;
 
-  constructor(sources: FunctionSources, { observer = SILENT, beforeCalls }: ServiceParts = {}) {
-    const { modules, settings: { functions: { maxHeapMegabytes } } } = sources;
+  constructor(sources: FunctionSources, options: ServiceOptions = {}) {
+    const { observer = SILENT, retryPauses = {} } = options;
     this.#observer = observer;
+    this.#pauses = new Pauses(retryPauses);
     this.#sources = sources;
     this.#choice = this.#chooseWall();
     // load() reports it.
     this.#choice.catch(() => {});
+    const { modules, settings: { functions: { maxHeapMegabytes } } } = sources;
     this.functions = new Supervisor({
-      maxHeapMegabytes,
       observer,
-      beforeCalls,
+      retryPauses,
+      restartPauses: { firstPauseMs: 100, longestPauseMs: 10_000 },
+      maxHeapMegabytes,
+      maxIdleCpuMs: options.maxIdleCpuMs ?? 10_000,
+      loadTimeoutMs: options.loadTimeoutMs ?? 10_000,
+      silenceTimeoutMs: options.silenceTimeoutMs ?? 60_000,
       commandFor: (plans) =>
         hostCommand(plans, { modules, maxHeapMegabytes, wall: this.wall, readEnv: this.#readEnv }),
     });
@@ -92,75 +90,98 @@ export class FunctionService {
   }
 
   /**
-   * Reads modules.ini and serves what it names; a change of it, or of a module, takes effect within
-   * a second.
+   * Reads modules.ini and serves the functions in it; a change of it, or of a file that a module
+   * consists of, takes effect within a second.
    *
    * @throws {ConfigError} when it cannot be read, or config.ini asks for a wall that cannot be had.
    */
   async start(): Promise<void> {
-    const seen = await this.#look();
     this.#tellWall(await this.#choice);
-    await this.load();
+    const { seen } = await this.load();
     this.#watch = new Watch({
-      seen,
+      seen: seenText(seen),
       look: () => this.#look(),
       onChange: () => this.#reload(),
     });
+    this.#planAgainLater();
+    void this.#announce();
   }
 
-  /** Reads modules.ini and loads modules anew, changed or not. */
+  /** Says once which functions can be called. */
+  async #announce(): Promise<void> {
+    await this.functions.whenSettled();
+    const ready = this.functions.functions.filter(({ state }) => state === "ready");
+    const names = ready.map(({ functionName }) => functionName).join(", ") || "none";
+    log.info("Functions: {names}", { names });
+  }
+
+  /** Looks for changes at once, and tries again to load what failed. */
   async takeUp(): Promise<void> {
     await this.#watch?.takeUp();
+    this.functions.retryAll();
   }
 
   /** Ends every host. */
   close(): void {
+    clearTimeout(this.#timer);
     this.#watch?.close();
     this.functions.close();
   }
 
   /**
-   * Reads modules.ini and serves what it names from now on.
+   * Reads modules.ini and serves the functions in it from now on; only those that changed are loaded.
    *
-   * @returns what was odd about modules.ini.
    * @throws {ConfigError} when it cannot be read, or not every line of a later version; then everything
    * goes on as before. Also when config.ini asks for a wall that cannot be had.
    */
-  async load(): Promise<readonly string[]> {
+  async load(): Promise<PlansResult & { readonly changed: readonly string[] }> {
     this.#wall = await this.#choice;
-    const { warnings, isWhole, objects, ...plans } = await planFunctions(
-      this.#planSources(this.#wall),
-    );
-    for (const warning of warnings) log.warning("{warning}", { warning });
-    // At the start there is nothing better than what can be read of it.
-    if (!isWhole && this.#isLoaded) {
+    const result = await planFunctions(planSources(this.#sources, this.#wall));
+    // At the start there is nothing better than the part of it that can be read.
+    if (!result.isWhole && this.#latest !== undefined) {
       throw new ConfigError(`Cannot read ${this.#sources.modulesConfig}: it may be half written`);
     }
-    this.#isLoaded = true;
-    this.#objects = objects;
-    this.functions.apply(plans);
-    return warnings;
+    const known = this.#latest?.warnings ?? [];
+    for (const warning of result.warnings.filter((each) => !known.includes(each))) {
+      log.warning("{warning}", { warning });
+    }
+    this.#latest = result;
+    return { ...result, changed: this.functions.apply(result) };
   }
 
-  async #reload(): Promise<void> {
+  async #reload(): Promise<string | undefined> {
     try {
-      await this.load();
-      this.#observer.reloaded("modules", this.#sources.modulesConfig);
-      if (this.#isFaulty) this.#observer.recovered("modules", this.#sources.modulesConfig);
-      this.#isFaulty = false;
+      const { changed } = await this.load();
+      if (this.#isUnreadable) {
+        this.#isUnreadable = false;
+        this.#observer.recovered("modules", `${this.#sources.modulesConfig} can be read again`);
+      }
+      if (changed.length > 0) this.#reportReload(changed);
+      return this.#latest && seenText(this.#latest.seen);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      this.#isFaulty = true;
-      this.#observer.fault("modules", `${error.message}; everything goes on as before`);
+      if (!this.#isUnreadable) {
+        this.#observer.fault("modules", `${error.message}; everything goes on as before`);
+      }
+      this.#isUnreadable = true;
+      return undefined;
+    } finally {
+      this.#planAgainLater();
     }
   }
 
-  async #look(): Promise<string> {
-    const { modules, modulesConfig } = this.#sources;
-    const changed = await Promise.all(this.#objects.map(hasChanged));
-    if (changed.includes(true)) this.#changes++;
-    const files = `${await lookAt(modulesConfig)}\n${await lookBelow(modules, CODE)}`;
-    return `${files}\n${this.#changes}`;
+  /** Once the functions that changed have loaded, or failed. */
+  async #reportReload(changed: readonly string[]): Promise<void> {
+    await this.functions.whenSettled();
+    this.#observer.reloaded("modules", changed.join(", "));
+  }
+
+  /** What a check of paths or files refused can become possible without a change that is looked at. */
+  #planAgainLater(): void {
+    clearTimeout(this.#timer);
+    const isFaulty = this.#isUnreadable || (this.#latest?.faults.length ?? 0) > 0;
+    if (!isFaulty) this.#pauses.reset();
+    else this.#timer = setTimeout(() => void this.#watch?.takeUp(), this.#pauses.next());
   }
 
   async #chooseWall(): Promise<Wall> {
@@ -178,30 +199,38 @@ export class FunctionService {
     else log.warning("{text}. Functions with Write or Env are refused: {reason}", { text, reason });
   }
 
-  #planSources(wall: Wall): PlanSources {
-    const { config, modulesConfig, modules, settings, isHeld } = this.#sources;
-    const { store, listen: { tls } } = settings;
-    return {
-      modules,
-      modulesConfig,
-      protectedPaths: [
-        store.serverFolder,
-        store.clientsFolder,
-        store.register,
-        dirname(config),
-        dirname(modulesConfig),
-        config,
-        modulesConfig,
-        ...(tls === undefined ? [] : [tls.keyFile]),
-      ],
-      unwritablePaths: [modules, ...this.#sources.log === undefined ? [] : [this.#sources.log]],
-      isHeld,
-      wall,
-    };
-  }
-
   readonly #readEnv = (variable: string): string | undefined =>
     this.#sources.isHeld({ name: "env", variable }) ? Deno.env.get(variable) : undefined;
+
+  async #look(): Promise<string> {
+    return this.#latest === undefined
+      ? ""
+      : await lookAgain(this.#latest.seen, this.#sources.modules);
+  }
+}
+
+function planSources(sources: FunctionSources, wall: Wall): PlanSources {
+  const { config, modulesConfig, modules, log: logFolder, isHeld } = sources;
+  const { store, stateFolder, listen: { tls } } = sources.settings;
+  const isAmongModules = resolve(dirname(modulesConfig)) === resolve(modules);
+  return {
+    modules,
+    modulesConfig,
+    protectedPaths: [
+      store.serverFolder,
+      store.clientsFolder,
+      store.register,
+      stateFolder,
+      dirname(config),
+      config,
+      ...isAmongModules ? [] : [dirname(modulesConfig)],
+      modulesConfig,
+      ...tls === undefined ? [] : [tls.keyFile],
+    ],
+    unwritablePaths: [logFolder],
+    isHeld,
+    wall,
+  };
 }
 
 /** A function, for people and programs. */
@@ -231,7 +260,7 @@ export async function describeFunctions(
 ): Promise<{ reports: FunctionReport[]; warnings: readonly string[]; wall: Wall }> {
   const service = new FunctionService(sources);
   try {
-    const warnings = await service.load();
+    const { warnings } = await service.load();
     await service.functions.whenSettled();
     return { reports: service.functions.functions.map(describe), warnings, wall: service.wall };
   } finally {

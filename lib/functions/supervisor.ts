@@ -3,11 +3,10 @@
  * name → function. The functions that clients can call, as modules.ini describes them now, and the
  * processes in which they run. A function that fails, hangs or crashes costs no other caller anything.
  */
-import { hasGrants } from "../config/modules.ts";
-import { logger } from "../log.ts";
+import type { PauseOptions } from "../retry.ts";
 import { type LoadedFunction, ServedFunction } from "./function.ts";
 import { type GroupOptions, HostGroup } from "./host_group.ts";
-import type { HostEvents, HostProcess } from "./host_process.ts";
+import type { HostEvents, HostProcess, Load, LoadFault } from "./host_process.ts";
 import type { FunctionPlan, FunctionPlans } from "./plan.ts";
 import type {
   CallRequest,
@@ -19,20 +18,12 @@ import type {
 
 /** How functions are run. */
 export interface SupervisorOptions extends GroupOptions {
-  /** Called before calls leave for a worker. */
-  readonly beforeCalls?: (() => void) | undefined;
-}
-
-/** Functions with the same key share a process: what one of them was granted, the kernel grants to all. */
-function processOf({ config }: FunctionPlan): string {
-  if (config.hasOwnProcess) return `own ${config.functionName}`;
-  return hasGrants(config.grants) ? "with grants" : "without grants";
+  /** Between attempts to load a version that failed. */
+  readonly retryPauses: PauseOptions;
 }
 
 /** How often calls and hosts are checked while there are calls: a timeout is so much late at most. */
 const CHECK_INTERVAL_MS = 50;
-
-const log = logger("functions");
 
 /** The functions that clients can call. */
 export class Supervisor implements FunctionCaller, FunctionDirectory, HostEvents {
@@ -40,13 +31,19 @@ export class Supervisor implements FunctionCaller, FunctionDirectory, HostEvents
   readonly #served = new Map<string, ServedFunction>();
   /** Not in modules.ini any more, with calls that have not ended. */
   readonly #removed = new Set<ServedFunction>();
+  readonly #shared: HostGroup;
+  /** Hosts of one function. */
+  readonly #own = new Map<ServedFunction, HostGroup>();
+  /** All groups, also those whose function is gone. */
   readonly #groups = new Set<HostGroup>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #onSettled: (() => void)[] = [];
-  #isAnnounced = true;
+  #isClosed = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#shared = new HostGroup(true, options, this);
+    this.#groups.add(this.#shared);
   }
 
   /** The functions, in the order of modules.ini. */
@@ -68,49 +65,38 @@ export class Supervisor implements FunctionCaller, FunctionDirectory, HostEvents
   }
 
   /**
-   * Serves these functions from now on. What serves already goes on until its new version has loaded,
-   * and for good if that cannot be loaded.
+   * Serves these functions from now on. Only those that changed are loaded again; what serves already
+   * goes on until its new version has loaded, and for good if that cannot be loaded.
+   *
+   * @returns names of the functions that changed.
    */
-  apply({ plans, faults }: FunctionPlans): void {
+  apply({ plans, faults }: FunctionPlans): string[] {
     const before = new Map(this.#served);
-    const outdated = [...this.#groups];
+    const changed: string[] = [];
     this.#served.clear();
-    const { beforeCalls, observer } = this.#options;
-    const take = (functionName: string): ServedFunction => {
-      const served = before.get(functionName) ?? new ServedFunction(functionName, beforeCalls);
-      before.delete(functionName);
-      this.#served.set(functionName, served);
-      return served;
-    };
-    const stopped: ServedFunction[] = [];
-    for (const { functionName, message, isForbidden } of faults) {
-      const served = take(functionName);
-      const goesOn = served.isServed && !isForbidden ? "; its earlier version goes on" : "";
-      observer.fault("modules", `${message}${goesOn}`);
-      if (!isForbidden) served.fail(message);
-      else {
-        served.stop(message);
-        stopped.push(served);
-      }
+    for (const { functionName, state, isForbidden } of faults) {
+      const served = this.#take(functionName, before);
+      const report = isForbidden ? this.#stop(served, state) : served.refuse(state);
+      if (report === undefined) continue;
+      changed.push(functionName);
+      this.#options.observer.fault("modules", report);
     }
-    const together = new Map<string, ServedFunction[]>();
     for (const plan of plans) {
-      const served = take(plan.config.functionName);
-      served.become(plan);
-      const key = processOf(plan);
-      together.set(key, [...together.get(key) ?? [], served]);
+      const { functionName } = plan.config;
+      const served = this.#take(functionName, before);
+      const hadFault = served.fault !== "";
+      if (!served.become(plan)) continue;
+      changed.push(functionName);
+      this.#place(served, plan);
+      // A change that was taken back: the version that serves is the wanted one again.
+      if (hadFault && !served.wantsLoad) this.#reportRecovery(served);
     }
     for (const served of before.values()) {
-      served.remove();
-      this.#removed.add(served);
+      changed.push(served.functionName);
+      this.#remove(served);
     }
-    for (const group of outdated) {
-      if (group.hasOnly(stopped)) group.kill();
-      else group.retire();
-    }
-    this.#isAnnounced = false;
-    for (const served of together.values()) this.#startGroup(served);
-    this.#changed();
+    this.#loadMissing();
+    return changed;
   }
 
   /** Resolves when no function is loading. */
@@ -121,46 +107,112 @@ export class Supervisor implements FunctionCaller, FunctionDirectory, HostEvents
     });
   }
 
+  /** Tries again at once to load what failed. */
+  retryAll(): void {
+    for (const served of this.#served.values()) {
+      if (served.fault !== "") this.retry(served);
+    }
+  }
+
   /** Ends every host; calls that run are lost. */
   close(): void {
+    this.#isClosed = true;
     clearInterval(this.#timer);
+    for (const served of this.#served.values()) served.remove();
     for (const group of this.#groups) group.kill();
   }
 
-  loaded(host: HostProcess, served: ServedFunction, loaded: LoadedFunction): void {
-    this.#groupOf(host)?.loaded(served, loaded);
+  loaded(host: HostProcess, load: Load, loaded: LoadedFunction): void {
+    this.#groupWith(host)?.loaded(host, load, loaded);
     this.#changed();
   }
 
-  failed(host: HostProcess, served: ServedFunction, why: string): void {
-    this.#groupOf(host)?.failed(served, why);
+  failed(host: HostProcess, load: Load, fault: LoadFault): void {
+    this.#groupWith(host)?.failed(host, load, fault);
+    this.#moveSuspect(load.served);
     this.#changed();
   }
 
-  settled(host: HostProcess, isTainted: boolean): void {
-    this.#groupOf(host)?.settled(host, isTainted);
+  retry(served: ServedFunction): void {
+    this.#groupOf(served).load(served);
     this.#changed();
   }
 
-  ended(host: HostProcess, reason: string): void {
-    const suspects = this.#groupOf(host)?.ended(host, reason) ?? [];
-    for (const each of suspects) this.#startGroup([each]);
+  burns(host: HostProcess, milliseconds: number, functionNames: readonly string[]): void {
+    this.#groupWith(host)?.burns(host, milliseconds, functionNames);
     this.#changed();
   }
 
-  #groupOf(host: HostProcess): HostGroup | undefined {
-    return [...this.#groups].find((group) => group.has(host));
+  ended(
+    host: HostProcess,
+    reason: string,
+    lost: readonly (Load & { hasBegun: boolean })[],
+  ): void {
+    this.#groupWith(host)?.ended(host, reason, lost);
+    for (const { served } of lost) this.#moveSuspect(served);
+    this.#loadMissing();
   }
 
-  #startGroup(served: readonly ServedFunction[]): void {
-    if (served.length === 0) return;
-    const group = new HostGroup(served, this.#options, this);
-    this.#groups.add(group);
-    group.start();
+  #take(functionName: string, before: Map<string, ServedFunction>): ServedFunction {
+    const { retryPauses: pauses } = this.#options;
+    const served = before.get(functionName) ?? new ServedFunction(functionName, { pauses });
+    before.delete(functionName);
+    this.#served.set(functionName, served);
+    return served;
+  }
+
+  /** Ends a function at once, with its process where that is its own. */
+  #stop(served: ServedFunction, fault: string): string | undefined {
+    const report = served.stop(fault);
+    this.#own.get(served)?.kill();
+    return report;
+  }
+
+  #remove(served: ServedFunction): void {
+    served.remove();
+    this.#groupOf(served).remove(served);
+    this.#own.delete(served);
+    this.#removed.add(served);
+  }
+
+  #groupOf(served: ServedFunction): HostGroup {
+    return this.#own.get(served) ?? this.#shared;
+  }
+
+  #groupWith(host: HostProcess): HostGroup | undefined {
+    return this.#groups.values().find((group) => group.has(host));
+  }
+
+  /** Decides in which group a function is loaded. */
+  #place(served: ServedFunction, plan: FunctionPlan): void {
+    const wantsOwn = plan.config.hasOwnProcess || served.isSuspect;
+    const now = this.#groupOf(served);
+    if (now.isShared === !wantsOwn) return now.add(served);
+    now.remove(served);
+    this.#own.delete(served);
+    const next = wantsOwn ? new HostGroup(false, this.#options, this) : this.#shared;
+    this.#groups.add(next);
+    if (wantsOwn) this.#own.set(served, next);
+    next.add(served);
+  }
+
+  /** A function that ends or blocks the shared host while it loads is loaded in one of its own. */
+  #moveSuspect(served: ServedFunction): void {
+    if (served.plan !== undefined && served.isSuspect) this.#place(served, served.plan);
+  }
+
+  #loadMissing(): void {
+    if (this.#isClosed) return;
+    for (const group of this.#groups) group.loadMissing();
+    this.#changed();
+  }
+
+  #reportRecovery({ functionName }: ServedFunction): void {
+    this.#options.observer.recovered("modules", `Function ${functionName} is ready`);
   }
 
   #changed(): void {
-    this.#startChecking();
+    if (!this.#isClosed) this.#startChecking();
     this.#checkSettled();
   }
 
@@ -171,16 +223,16 @@ export class Supervisor implements FunctionCaller, FunctionDirectory, HostEvents
   #check(): void {
     const nowMs = performance.now();
     let isNeeded = false;
-    for (const served of [...this.#served.values(), ...this.#removed]) {
-      served.expire(nowMs);
-      isNeeded ||= served.queueLength > 0;
+    for (const { queue } of [...this.#served.values(), ...this.#removed]) {
+      queue.expire(nowMs);
+      isNeeded ||= queue.length > 0;
     }
     for (const served of this.#removed) {
-      if (served.queueLength === 0) this.#removed.delete(served);
+      if (served.queue.length === 0) this.#removed.delete(served);
     }
     for (const group of this.#groups) {
       group.check(nowMs);
-      if (group.isOver) this.#groups.delete(group);
+      if (group.isOver && group !== this.#shared) this.#groups.delete(group);
       isNeeded ||= group.isDraining;
     }
     if (isNeeded) return;
@@ -189,14 +241,7 @@ export class Supervisor implements FunctionCaller, FunctionDirectory, HostEvents
   }
 
   #checkSettled(): void {
-    const functions = this.functions;
-    if (functions.some(({ state }) => state === "loading")) return;
-    if (!this.#isAnnounced) {
-      this.#isAnnounced = true;
-      const ready = functions.filter(({ state }) => state === "ready");
-      const names = ready.map(({ functionName }) => functionName).join(", ") || "none";
-      log.info("Functions: {names}", { names });
-    }
+    if (this.functions.some(({ isLoading }) => isLoading)) return;
     this.#onSettled.forEach((resolve) => resolve());
     this.#onSettled = [];
   }

@@ -9,18 +9,21 @@ const PING = "export const entry_call = () => 'pong';";
 Deno.test("kill -9 of the process of functions during 1,000 calls: each gets one answer, none runs twice", async () => {
   await using folder = await TempFolder.make();
   await folder.write("state/ran", "");
+  await folder.write("state/mark", "");
+  // In the process that is killed, calls after the first 100 never end.
   const code = `
     let n = 0;
     const started = crypto.randomUUID();
     export const entry_call = async () => {
       const id = started + " " + ++n;
       Deno.writeTextFileSync("state/ran", id + "\\n", { append: true });
-      await new Promise((done) => setTimeout(done, 5));
+      const mark = Deno.readTextFileSync("state/mark");
+      if (mark === "" && n > 100) await new Promise(() => {});
       return id;
     };`;
   await using functions = await FunctionServer.start(folder, {
     modules: { counts: code },
-    sections: "[counts]\nWrite=state\nQueue=1000\n",
+    sections: "[counts]\nWrite=state\nQueue=1000\nTimeout=60\n",
   });
   const { client, server } = functions;
   const bodies = Array.from({ length: 1000 }, () => JSON.stringify(sealRequest(client, "counts")));
@@ -29,7 +32,10 @@ Deno.test("kill -9 of the process of functions during 1,000 calls: each gets one
     await response.body?.cancel();
     return response.status;
   });
-  await waitUntil(async () => (await folder.read("state/ran")).length > 5000, "many calls run");
+  const runs = async (): Promise<string[]> =>
+    (await folder.read("state/ran")).split("\n").slice(0, -1);
+  await waitUntil(async () => (await runs()).length > 100, "calls run that never end");
+  await folder.write("state/mark", "killed");
   const [host = 0] = await functions.hosts();
   Deno.kill(host, "SIGKILL");
   const statuses = await Promise.all(answers);
@@ -37,7 +43,8 @@ Deno.test("kill -9 of the process of functions during 1,000 calls: each gets one
   const count = (status: number): number => statuses.filter((each) => each === status).length;
   assert.equal(count(200) + count(401), 1000);
   assert.ok(count(401) > 0, "some were lost with the process");
-  const ran = (await folder.read("state/ran")).trimEnd().split("\n");
+  assert.ok(count(200) > 100, `only ${count(200)} were answered`);
+  const ran = await runs();
   assert.equal(new Set(ran).size, ran.length);
   assert.ok(ran.length <= 1000, `${ran.length} runs for 1,000 calls`);
   assert.ok(ran.length >= count(200));
@@ -69,14 +76,14 @@ Deno.test("a function that kills its process while it loads is marked broken, ot
   const { server } = functions;
   assert.match(
     server.err,
-    /Cannot load function fatal: .*\/modules\/fatal\.js ended its process 5 times while it loaded/,
+    /Cannot load function fatal: .*\/modules\/fatal\.js ended its process 3 times while it loaded/,
   );
   assert.match(server.err, /INFO functions: Functions: ping, pong\n/);
   for (const name of ["ping", "pong"]) assert.equal(await functions.call(name), "pong");
   assert.equal(await functions.call("fatal"), 401);
   await server.waitForLog(/function fatal cannot be loaded/);
   const deaths = server.err.match(/Function process exited/g) ?? [];
-  assert.ok(deaths.length <= 7, `${deaths.length} deaths`);
+  assert.ok(deaths.length <= 5, `${deaths.length} deaths`);
   await folder.write("modules/fatal.js", PING);
   await functions.waitForAnswer("fatal", "pong");
 });
@@ -132,7 +139,7 @@ Deno.test("a module that never finishes loading is broken after 10 s, and burns 
   for (const name of ["endless", "awaits"]) {
     assert.match(
       functions.server.err,
-      new RegExp(`Cannot load function ${name}: .* does not finish loading in 10 s`),
+      new RegExp(`Cannot load function ${name}: .* does not load within 10 s`),
     );
   }
   assert.equal(await functions.call("ping"), "pong");

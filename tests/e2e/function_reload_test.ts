@@ -146,16 +146,22 @@ Deno.test("a change of modules.ini changes functions, grants and limits", async 
 
 Deno.test("running calls finish on the previous version, new calls get the new one", async () => {
   await using folder = await TempFolder.make();
-  const slow = (text: string): string =>
-    `export const entry_call = () => new Promise((done) => setTimeout(done, 1500, "${text}"));`;
+  const slow = (text: string): string => `
+    export const entry_call = ({ log }) => {
+      log.info("begun ${text}");
+      return new Promise((done) => setTimeout(done, 3000, "${text}"));
+    };`;
   await using functions = await FunctionServer.start(folder, {
     modules: { slow: slow("old"), f: version("old") },
   });
   const old = functions.call("slow");
+  await functions.server.waitForLog(/functions\.slow: begun old/);
   await folder.write("modules/slow.js", slow("new"));
   await folder.write("modules/f.js", version("new"));
   await callUntil(functions, "f", { allowed: ["old", "new"], until: "new" });
-  await functions.server.waitForLog(/Functions: slow, f\n[\s\S]*Functions: slow, f\n/);
+  await functions.server.waitForLog(
+    /Modules reloaded: (?:slow, f|f\n[\s\S]*reloaded: slow|slow)\n/,
+  );
   const later = functions.call("slow");
   assert.equal(await old, "old");
   assert.equal(await later, "new");

@@ -1,143 +1,31 @@
 /**
  * @module
  * The function host: the process in which functions run, each in workers of its own. It passes messages
- * between the server and the workers, watches its memory, and ends when its standard input ends, that
- * is, with the server. When the workers have started it gives up every permission.
+ * between the server and the workers, watches its memory and its CPU time, and ends when its standard
+ * input ends, that is, with the server. It gives up every permission as soon as its workers have theirs.
  */
+import process from "node:process";
 import { PERMISSIONS } from "../../config/permissions.ts";
-import { believeAbout } from "../about.ts";
-import {
-  type BatchExtras,
-  type CallOutcome,
-  type FromHost,
-  type FromWorker,
-  type HostedFunction,
-  type HostSetup,
-  LineReader,
-  type OutcomeKind,
-  type OutputLevel,
-  type ToHost,
-  type ToWorker,
-} from "../messages.ts";
-import { LINES_PER_SECOND } from "./output.ts";
+import { LineReader } from "../line_reader.ts";
+import type { FromHost, HostedFunction, HostSetup, ToHost } from "../messages.ts";
+import { HostedWorker } from "./hosted_worker.ts";
 
-/** How often the host looks at its memory; a function can fill some 100 MB in that time. */
+/** How often the host checks its memory; a function can fill some 100 MB in that time. */
 const MEMORY_INTERVAL_MS = 100;
-const OUTPUT_LEVELS: readonly string[] = ["debug", "info", "warn", "error"] satisfies OutputLevel[];
+const CPU_INTERVAL_MS = 1000;
+/** Share of a core below which a host counts as quiet. */
+const QUIET_CPU_SHARE = 0.1;
+/** What a worker takes before its module is loaded, at most. */
+const WORKER_BYTES = 16 * 1024 * 1024;
+/** Workers that load at the same time: more would only wait for a core. */
+const MAX_LOADING = Math.max(2, navigator.hardwareConcurrency);
+/** A module that awaits something for longer than this lets the next one begin. */
+const NEXT_LOAD_MS = 250;
+
+/** Functions that are named as possible reasons. */
+const MAX_NAMES = 10;
+
 const encoder = new TextEncoder();
-const revokeSync = Deno.permissions.revokeSync.bind(Deno.permissions);
-
-/** A worker, as far as its messages can be believed. */
-class HostWorker {
-  readonly #index: number;
-  readonly #tell: (message: FromHost) => void;
-  readonly #worker: Worker;
-  /** Calls that it was given and has not answered. */
-  readonly #open = new Set<number>();
-  readonly #maxResultBytes: number;
-  #isAwaited = false;
-  #lines = { second: 0, count: 0 };
-
-  constructor(index: number, hosted: HostedFunction, events: {
-    tell: (message: FromHost) => void;
-    onStarted: () => void;
-  }) {
-    this.#index = index;
-    this.#tell = events.tell;
-    this.#maxResultBytes = hosted.maxResultBytes;
-    this.#worker = startWorker(hosted);
-    let hasStarted = false;
-    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-      try {
-        if (!("started" in data)) this.#receive(data);
-        else if (!hasStarted) {
-          hasStarted = true;
-          events.onStarted();
-        }
-      } catch (error) {
-        // The module posted something of its own.
-        if (this.#mayWrite()) events.tell(["output", index, "warn", `Strange message: ${error}`]);
-      }
-    };
-    this.#worker.onerror = (event) => {
-      event.preventDefault();
-      this.#tell(["failed", index, `does not load: ${event.message.split("\n", 1)[0]}`]);
-    };
-    const { functionName, moduleUrl, maxResultBytes } = hosted;
-    this.#post({ load: { functionName, moduleUrl, maxResultBytes } });
-  }
-
-  call(ids: readonly number[], extras: BatchExtras | undefined): void {
-    for (const id of ids) this.#open.add(id);
-    this.#isAwaited = true;
-    this.#post(extras === undefined ? { call: ids } : { call: ids, extras });
-  }
-
-  abort(ids: readonly number[]): void {
-    this.#post({ abort: ids });
-  }
-
-  #post(message: ToWorker): void {
-    this.#worker.postMessage(message);
-  }
-
-  #receive(data: FromWorker): void {
-    const index = this.#index;
-    if ("outcomes" in data) this.#receiveOutcomes(data.outcomes, data.hasReturned);
-    else if ("loaded" in data) this.#tell(["loaded", index, believeAbout(data.loaded)]);
-    else if ("failed" in data) this.#tell(["failed", index, String(data.failed).slice(0, 2000)]);
-    else if (!this.#mayWrite()) return;
-    else if ("leftOut" in data) this.#tell(["left out", index, Number(data.leftOut)]);
-    else if ("output" in data && OUTPUT_LEVELS.includes(data.level)) {
-      this.#tell(["output", index, data.level, String(data.output).slice(0, 2000)]);
-    }
-  }
-
-  /** Only outcomes of calls that are this worker's to answer, each once. */
-  #receiveOutcomes(outcomes: readonly CallOutcome[], hasReturned: boolean): void {
-    const believed = outcomes.filter(([id]) => this.#open.delete(id))
-      .map((outcome) => believe(outcome, this.#maxResultBytes));
-    const isFree = hasReturned === true && this.#isAwaited;
-    if (isFree) this.#isAwaited = false;
-    if (isFree || believed.length > 0) this.#tell(["results", this.#index, isFree, believed]);
-  }
-
-  /** The worker limits itself; this is for one that does not. */
-  #mayWrite(): boolean {
-    const second = Math.floor(performance.now() / 1000);
-    if (second !== this.#lines.second) this.#lines = { second, count: 0 };
-    return this.#lines.count++ <= 2 * LINES_PER_SECOND;
-  }
-}
-
-const OUTCOME_KINDS: readonly string[] = [
-  "text",
-  "json",
-  "error",
-  "public",
-  "params",
-  "large",
-] satisfies OutcomeKind[];
-
-/** An outcome with members of their types, none longer than a result may be. */
-function believe([id, kind, text, more]: CallOutcome, maxResultBytes: number): CallOutcome {
-  if (!OUTCOME_KINDS.includes(kind)) return [id, "error", "the outcome is malformed"];
-  const believed = String(text), rest = String(more ?? "");
-  if (Math.max(believed.length, rest.length) > maxResultBytes) return [id, "large", ""];
-  return more === undefined ? [id, kind, believed] : [id, kind, believed, rest];
-}
-
-function startWorker({ functionName, permissions }: HostedFunction): Worker {
-  const granted = PERMISSIONS.map((each) => {
-    const list = each.isGrantable ? permissions[each.name] : [];
-    return [each.name, list === true || list.length > 0 && [...list]];
-  });
-  return new Worker(new URL("./worker.ts", import.meta.url).href, {
-    type: "module",
-    name: functionName,
-    deno: { permissions: Object.fromEntries(granted) },
-  } as WorkerOptions);
-}
 
 /**
  * Runs functions until the standard input ends.
@@ -146,57 +34,182 @@ function startWorker({ functionName, permissions }: HostedFunction): Worker {
  */
 export async function runFunctionHost(): Promise<number> {
   const reader = new LineReader();
-  let workers: HostWorker[] | undefined;
+  let host: FunctionHost | undefined;
   for await (const bytes of Deno.stdin.readable) {
     for (const line of reader.read(bytes)) {
-      if (workers === undefined) {
+      if (host === undefined) {
         const setup = parseSetup(line);
         if (setup === undefined) return 2;
-        workers = startWorkers(setup);
-      } else handle(JSON.parse(line), workers);
+        host = new FunctionHost(setup);
+      } else host.receive(JSON.parse(line));
     }
   }
-  return workers === undefined ? 2 : 0;
+  return host === undefined ? 2 : 0;
 }
 
 function parseSetup(line: string): HostSetup | undefined {
   try {
     const setup: HostSetup = JSON.parse(line);
-    return typeof setup.token === "string" && Array.isArray(setup.functions) ? setup : undefined;
+    return typeof setup.token === "string" ? setup : undefined;
   } catch {
     return undefined;
   }
 }
 
-function startWorkers({ token, functions, maxGrowthBytes }: HostSetup): HostWorker[] {
-  const tell = (message: FromHost): void => {
+/** The workers of a host. */
+class FunctionHost {
+  readonly #setup: HostSetup;
+  readonly #workers = new Map<number, HostedWorker>();
+  /** Workers to be started. */
+  readonly #waiting: { readonly number: number; readonly hosted: HostedFunction }[] = [];
+  /** Workers that load, and count as ones that use a core. */
+  #loadingCount = 0;
+  #unstartedCount = 0;
+  #hasDropped = false;
+  readonly #cpu = new CpuWatch();
+
+  constructor(setup: HostSetup) {
+    this.#setup = setup;
+    this.#watchMemory(Deno.memoryUsage().rss);
+    setInterval(() => this.#checkCpu(), CPU_INTERVAL_MS);
+  }
+
+  receive(message: ToHost): void {
+    if (message[0] === "load") return this.#load(message[1], message[2]);
+    const [kind, number] = message;
+    const worker = this.#workers.get(number);
+    if (kind === "unload") return this.#unload(number);
+    if (kind === "abort") return worker?.abort(message[2]);
+    if (worker === undefined) return;
+    this.#cpu.noteUse(worker.functionName);
+    worker.call(message[2], message[3]);
+  }
+
+  #load(first: number, hosted: HostedFunction): void {
+    if (this.#setup.isShared) this.#dropPermissions(hosted.permissions.read);
+    for (let i = 0; i < hosted.instances; i++) this.#waiting.push({ number: first + i, hosted });
+    this.#unstartedCount += hosted.instances;
+    this.#startNext();
+  }
+
+  #unload(number: number): void {
+    const index = this.#waiting.findIndex((each) => each.number === number);
+    if (index >= 0) this.#waiting.splice(index, 1);
+    this.#workers.get(number)?.end();
+    this.#workers.delete(number);
+  }
+
+  #startNext(): void {
+    while (this.#loadingCount < MAX_LOADING) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#start(next.number, next.hosted);
+    }
+  }
+
+  #start(number: number, hosted: HostedFunction): void {
+    let isCounted = true;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const letNextBegin = (): void => {
+      clearTimeout(timer);
+      if (!isCounted) return;
+      isCounted = false;
+      this.#loadingCount--;
+      this.#startNext();
+    };
+    this.#loadingCount++;
+    this.#cpu.noteUse(hosted.functionName);
+    const worker = new HostedWorker(number, hosted, {
+      tell: (message) => this.#tell(message),
+      onStarted: () => {
+        timer = setTimeout(letNextBegin, NEXT_LOAD_MS);
+        // Workers have permissions of their own, which stay.
+        if (--this.#unstartedCount === 0 && !this.#setup.isShared) this.#dropPermissions([]);
+      },
+      onSettled: letNextBegin,
+    });
+    this.#workers.set(number, worker);
+  }
+
+  /** Gives up every permission but reading these paths, which workers that start later get. */
+  #dropPermissions(read: readonly string[] | true): void {
+    if (this.#hasDropped) return;
+    this.#hasDropped = true;
+    for (const { name, program } of PERMISSIONS) {
+      if (name !== "read" || read === true || read.length === 0) {
+        Deno.permissions.revokeSync({ name });
+        continue;
+      }
+      for (const path of read) Deno.permissions.requestSync({ name, path });
+      for (const path of Array.isArray(program) ? program : []) {
+        if (!read.includes(path)) Deno.permissions.revokeSync({ name, path });
+      }
+    }
+  }
+
+  #watchMemory(startBytes: number): void {
+    const timer = setInterval(() => {
+      const { rss } = Deno.memoryUsage();
+      const workerBytes = WORKER_BYTES * this.#workers.size;
+      if (rss <= startBytes + workerBytes + this.#setup.maxGrowthBytes) return;
+      clearInterval(timer);
+      // The server ends this process.
+      this.#tell(["memory", rss]);
+    }, MEMORY_INTERVAL_MS);
+  }
+
+  #checkCpu(): void {
+    const isBusy = this.#loadingCount > 0 ||
+      this.#workers.values().some(({ isCalled }) => isCalled);
+    const burnedMs = this.#cpu.check(isBusy);
+    if (burnedMs < this.#setup.maxIdleCpuMs) return;
+    const all = this.#workers.values().map(({ functionName }) => functionName);
+    const used = this.#cpu.usedFunctions;
+    const names = [...new Set(used.length > 0 ? used : all)].slice(0, MAX_NAMES);
+    this.#tell(["idle cpu", Math.round(burnedMs), names]);
+    this.#cpu.reset();
+  }
+
+  #tell(message: FromHost): void {
     // The line end in front: a function may have written half a line to the same descriptor.
-    const bytes = encoder.encode(`\n${token}${JSON.stringify(message)}\n`);
+    const bytes = encoder.encode(`\n${this.#setup.token}${JSON.stringify(message)}\n`);
     for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
-  };
-  const hosted = functions.flatMap((each) => Array<HostedFunction>(each.instances).fill(each));
-  let starting = hosted.length;
-  const onStarted = (): void => {
-    if (--starting > 0) return;
-    // Workers have permissions of their own, which stay.
-    for (const { name } of PERMISSIONS) revokeSync({ name });
-    watchMemory(maxGrowthBytes, tell);
-  };
-  return hosted.map((each, index) => new HostWorker(index, each, { tell, onStarted }));
+  }
 }
 
-function watchMemory(maxGrowthBytes: number, tell: (message: FromHost) => void): void {
-  const limit = Deno.memoryUsage().rss + maxGrowthBytes;
-  const timer = setInterval(() => {
-    const { rss } = Deno.memoryUsage();
-    if (rss <= limit) return;
-    clearInterval(timer);
-    // The server ends this process.
-    tell(["memory", rss]);
-  }, MEMORY_INTERVAL_MS);
-}
+/** CPU time that a process uses while no call runs in it. */
+class CpuWatch {
+  #last = process.cpuUsage();
+  #wasBusy = true;
+  #burnedMs = 0;
+  readonly #used = new Set<string>();
 
-function handle([kind, index, ids, extras]: ToHost, workers: readonly HostWorker[]): void {
-  if (kind === "call") workers[index]?.call(ids, extras);
-  else workers[index]?.abort(ids);
+  /** Functions that were loaded or called since the process was quiet. */
+  get usedFunctions(): string[] {
+    return [...this.#used];
+  }
+
+  noteUse(functionName: string): void {
+    this.#wasBusy = true;
+    this.#used.add(functionName);
+  }
+
+  /** Ends an interval. @returns the CPU time without calls since the process was last quiet */
+  check(isBusy: boolean): number {
+    const { user, system } = process.cpuUsage();
+    const usedMs = (user + system - this.#last.user - this.#last.system) / 1000;
+    this.#last = { user, system };
+    const hadCalls = this.#wasBusy || isBusy;
+    this.#wasBusy = isBusy;
+    // An interval with calls says nothing about the time without.
+    if (hadCalls) return this.#burnedMs;
+    if (usedMs >= QUIET_CPU_SHARE * CPU_INTERVAL_MS) this.#burnedMs += usedMs;
+    else this.reset();
+    return this.#burnedMs;
+  }
+
+  reset(): void {
+    this.#burnedMs = 0;
+    this.#used.clear();
+  }
 }

@@ -11,6 +11,7 @@ import type {
   CallOutcome,
   FromWorker,
   HostedFunction,
+  LoadFailure,
   OutputLevel,
   ToWorker,
 } from "../messages.ts";
@@ -187,24 +188,32 @@ async function load(what: FunctionLoad): Promise<void> {
   try {
     module = await import(what.moduleUrl);
   } catch (error) {
-    post({ failed: `does not load: ${describeImport(error)}` });
+    post({ failed: `does not load: ${describeImport(error)}`, kind: failureKind(error) });
     return;
   }
   const entry = ENTRY_NAMES.map((name) => module[name])
     .find((each) => typeof each === "function") as EntryCall | undefined;
   if (entry === undefined) {
-    post({ failed: "exports no function entry_call" });
+    post({ failed: "exports no function entry_call", kind: "other" });
     return;
   }
   const { about, fault: aboutFault } = aboutOf(module);
   const schema = about.params === undefined ? undefined : JSON.parse(about.params);
   const fault = aboutFault ?? (schema === undefined ? undefined : schemaFault(schema));
   if (fault !== undefined) {
-    post({ failed: `exports params that are not a JSON Schema for an object: ${fault}` });
+    const failed = `exports params that are not a JSON Schema for an object: ${fault}`;
+    post({ failed, kind: "other" });
     return;
   }
   runner = new Runner(entry, schema === undefined ? undefined : new ParamsCheck(schema), what);
   post({ loaded: about });
+}
+
+/** Whether the earlier version of the module listens where it wants to listen. */
+function failureKind(error: unknown): LoadFailure {
+  const isInUse = error instanceof Deno.errors.AddrInUse ||
+    error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+  return isInUse ? "address in use" : "other";
 }
 
 let runner: Runner | undefined;

@@ -5,7 +5,7 @@
 import { permissionFlag } from "../../config/permissions.ts";
 import type { SystemUser } from "../../config/settings.ts";
 import { hiddenArgs, PROGRAM, STAGE_COMMAND } from "../entry.ts";
-import type { HostCommand } from "../host_process.ts";
+import type { HostCommand } from "../host_pipe.ts";
 import { LIBC_PATHS } from "./libc.ts";
 import { stageInput, type StagePolicy } from "./policy.ts";
 
