@@ -4,6 +4,8 @@
  * one file. A function process has neither our names nor packages, so it cannot import the library from
  * npm. `--check` only tells whether the file is what the locked version gives.
  */
+import { runTool, type Tool, ToolError } from "../bench/tool.ts";
+
 const ROOT = new URL("../", import.meta.url);
 const TARGET = new URL("lib/functions/host/json_schema.js", ROOT);
 const LIBRARY = "@cfworker/json-schema";
@@ -30,13 +32,18 @@ export async function vendored(): Promise<string> {
   }
 }
 
+const TOOL = {
+  name: "vendor",
+  about:
+    "Writes lib/functions/host/json_schema.js, the library that checks arguments, as one file.",
+  options: { check: { meaning: "only tell whether it is up to date" } },
+} satisfies Tool<string>;
+
 if (import.meta.main) {
-  const text = await vendored();
-  const isCurrent = await Deno.readTextFile(TARGET).catch(() => "") === text;
-  if (!isCurrent && Deno.args.includes("--check")) {
-    // deno-lint-ignore no-console -- a task, for developers
-    console.error(`${TARGET.pathname} is out of date: run deno task vendor`);
-    Deno.exit(1);
-  }
-  if (!isCurrent) await Deno.writeTextFile(TARGET, text);
+  await runTool(TOOL, async ({ values: { check } }) => {
+    const text = await vendored();
+    if (await Deno.readTextFile(TARGET).catch(() => "") === text) return;
+    if (check === undefined) return await Deno.writeTextFile(TARGET, text);
+    throw new ToolError(`${TARGET.pathname} is out of date`, { hint: "deno task vendor" });
+  });
 }
