@@ -88,7 +88,7 @@ Deno.test("a function that kills its process while it loads is marked broken, ot
   await functions.waitForAnswer("fatal", "pong");
 });
 
-Deno.test("no process is left behind when the server stops, also with a function in an endless loop", async () => {
+Deno.test("no process remains when the server stops, even with a function in an endless loop", async () => {
   await using folder = await TempFolder.make();
   await using functions = await FunctionServer.start(folder, {
     modules: { ping: PING, stuck: "export const entry_call = () => { for (;;); };" },
@@ -101,7 +101,7 @@ Deno.test("no process is left behind when the server stops, also with a function
   await waitUntil(async () => !(await Promise.all(hosts.map(isAlive))).includes(true), "all gone");
 });
 
-Deno.test("no process is left behind when the server is killed, also with a function in an endless loop", async () => {
+Deno.test("no process remains when the server is killed, even with a function in an endless loop", async () => {
   await using folder = await TempFolder.make();
   await using functions = await FunctionServer.start(folder, {
     modules: { ping: PING, stuck: "export const entry_call = () => { for (;;); };" },
@@ -127,7 +127,7 @@ Deno.test("calls that arrive before the functions have loaded wait for them", as
   assert.equal(await functions.call("ping"), "pong");
 });
 
-Deno.test("a module that never finishes loading is broken after 10 s, and burns no core", async () => {
+Deno.test("a module that never finishes loading is broken after 10 s, and uses no CPU", async () => {
   await using folder = await TempFolder.make();
   await using functions = await FunctionServer.start(folder, {
     modules: {

@@ -80,7 +80,7 @@ const FAILURES: { name: string; code: string; log: RegExp }[] = [
   },
 ];
 
-Deno.test("a function that fails is a 401 and a line of the log, and costs nobody else anything", async () => {
+Deno.test("a failing function gives a 401 and a log line, and affects no other call", async () => {
   await using folder = await TempFolder.make();
   const modules = Object.fromEntries(
     FAILURES.map(({ name, code }) => [name, `export const entry_call = ${code};`]),
@@ -116,7 +116,7 @@ const RESULTS: { name: string; code: string; text: string }[] = [
   },
 ];
 
-Deno.test("results are text as it is, or JSON", async () => {
+Deno.test("a result is text as it is, or JSON", async () => {
   await using folder = await TempFolder.make();
   const modules = Object.fromEntries(
     RESULTS.map(({ name, code }) => [name, `export const entry_call = ${code};`]),
@@ -165,7 +165,7 @@ for (const { what, code } of ENDLESS) {
   });
 }
 
-Deno.test("calls that wait behind one that never returns run in the next process, once", async () => {
+Deno.test("calls behind a stuck one run in the next process, once", async () => {
   await using folder = await TempFolder.make();
   await folder.write("state/calls", "");
   const code = `
@@ -189,7 +189,7 @@ Deno.test("calls that wait behind one that never returns run in the next process
   assert.equal(await folder.read("state/calls"), "xxxxxx");
 });
 
-Deno.test("an async function that never ends times out without a new process, and sees its signal", async () => {
+Deno.test("an async function that never settles times out without a new process, and sees its signal", async () => {
   await using folder = await TempFolder.make();
   await using functions = await FunctionServer.start(folder, {
     modules: {
@@ -221,7 +221,7 @@ Deno.test("calls beyond Queue are refused at once and logged, and Instances run 
   assert.deepEqual(new Set(wide), new Set(["done"]));
 });
 
-Deno.test("Instances are workers of their own, and calls go to the least busy", async () => {
+Deno.test("each instance is a worker, and calls go to the least busy one", async () => {
   await using folder = await TempFolder.make();
   await using functions = await FunctionServer.start(folder, {
     modules: {
@@ -236,7 +236,7 @@ Deno.test("Instances are workers of their own, and calls go to the least busy", 
   assert.ok(Math.max(...counts) <= 3, String(counts));
 });
 
-Deno.test("what a function prints goes to the log, within limits", async () => {
+Deno.test("output of a function goes to the log, within limits", async () => {
   await using folder = await TempFolder.make();
   await using functions = await FunctionServer.start(folder, {
     modules: {
@@ -275,7 +275,7 @@ Deno.test("what a function prints goes to the log, within limits", async () => {
   assert.equal(await functions.call("prints"), "printed");
 });
 
-Deno.test("an error that nobody catches is a line of the log", async () => {
+Deno.test("an uncaught error is a log line", async () => {
   await using folder = await TempFolder.make();
   await using functions = await FunctionServer.start(folder, {
     modules: {
