@@ -1,27 +1,15 @@
 /**
  * @module
- * Picks the subcommand; without one the server starts. Alone in the program it touches `Deno.args`
- * and `Deno.exit`, and turns errors into messages and exit codes.
+ * Picks the command; without one the server starts. Alone in the program it touches `Deno.args` and
+ * `Deno.exit`, and turns errors into messages and exit statuses.
  */
 import type { Io } from "./cli/command.ts";
-import { ENVIRONMENT } from "./cli/environment.ts";
-import { reportError, writeAll } from "./cli/report.ts";
+import { readEnvironment } from "./cli/environment.ts";
+import { reportError, writeNote, writeResult } from "./cli/report.ts";
 import { ignoreSignals } from "./cli/signals.ts";
+import { styleOf } from "./cli/style.ts";
 import { HIDDEN_COMMANDS, runHidden } from "./host.ts";
-import { builtCommit, VERSION } from "./lib/version.ts";
-
-const io: Io = {
-  out: (text) => writeAll(Deno.stdout, text),
-  env: isHidden(Deno.args[0])
-    ? {}
-    : Object.fromEntries(ENVIRONMENT.map(({ name }) => [name, Deno.env.get(name) || undefined])),
-  ask: (question) => Deno.stdin.isTerminal() ? prompt(question) ?? "" : undefined,
-  terminated,
-  onReload(action): void {
-    onHangup = action;
-    if (hasHungUp) action();
-  },
-};
+import { UsageError } from "./lib/errors.ts";
 
 const IS_WINDOWS = Deno.build.os === "windows";
 /** A SIGHUP that comes before the server is ready is kept until then. */
@@ -59,31 +47,26 @@ function terminated(): Promise<void> {
 }
 
 async function run(args: readonly string[]): Promise<number> {
-  const [first, ...rest] = args;
   // A function host needs neither the commands nor the libraries that come with them.
-  if (isHidden(first)) return await runHidden(args);
-  const { commandHelp, findCommand, programHelp } = await import("./cli/commands.ts");
-  if (first === "--version" || first === "-V") {
-    const commit = builtCommit();
-    const parts = [
-      ...commit === undefined ? [] : [`commit ${commit}`],
-      `Deno ${Deno.version.deno}`,
-      Deno.build.target,
-    ];
-    io.out(`msp ${VERSION} (Mini Share Point; ${parts.join(", ")})\n`);
-    return 0;
+  if (isHidden(args[0])) return await runHidden(args);
+  // Deno has put a replacement character in the place of each byte that is not UTF-8.
+  if (args.some((arg) => arg.includes("\ufffd"))) {
+    throw new UsageError("Cannot run msp: an argument is not UTF-8 text");
   }
-  if (first === "--help" || first === "-h") {
-    io.out(programHelp());
-    return 0;
-  }
-  const isUnnamed = first === undefined || first.startsWith("-");
-  const command = findCommand(isUnnamed ? "serve" : first);
-  const commandArgs = isUnnamed ? args : rest;
-  if (commandArgs.includes("--help") || commandArgs.includes("-h")) {
-    io.out(commandHelp(command));
-    return 0;
-  }
+  const { chooseCommand } = await import("./cli/commands.ts");
+  const { command, args: commandArgs } = chooseCommand(args);
+  const io: Io = {
+    out: writeResult,
+    note: writeNote,
+    style: styleOf(Deno.stdout),
+    env: readEnvironment(),
+    ask: (question) => Deno.stdin.isTerminal() ? prompt(question) ?? "" : undefined,
+    terminated,
+    onReload(action): void {
+      onHangup = action;
+      if (hasHungUp) action();
+    },
+  };
   return await command.run(commandArgs, io);
 }
 

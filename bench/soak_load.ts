@@ -33,7 +33,7 @@ export class Load {
     const { senders, server, secret } = this.#store;
     const { privateKey } = senders[this.counts.calls++ % senders.length] ?? server;
     const keys = { privateKey, secretHex: secret, serverPublicKey: server.publicKey };
-    await callFunction({ url: this.#url, functionName, keys, timeoutMs: CALL_TIMEOUT_MS });
+    await callFunction({ url: new URL(this.#url), functionName, keys, timeoutMs: CALL_TIMEOUT_MS });
   }
 
   /** Starts everything. @returns what ends it and waits for the end. */

@@ -2,47 +2,79 @@
  * @module
  * `msp call`: the client.
  */
+import { resolve } from "node:path";
 import { callFunction, readCertificate } from "../lib/client.ts";
 import { readPrivateKey, readPublicKey, readSecret } from "../lib/crypto/key_file.ts";
-import { UsageError } from "../lib/errors.ts";
-import { type Command, parseArguments, textOption } from "./command.ts";
+import { KeyFileError } from "../lib/errors.ts";
+import { wrongUsage } from "./arguments.ts";
+import type { CommandTexts, Io } from "./command.ts";
+import { defineCommand } from "./define.ts";
 
-/** The subcommand. */
-export const call: Command = {
+const TEXTS = {
   name: "call",
-  usage: "call URL FUNCTION [--key F] [--secret F] [--server-key F] [--ca F]",
   summary: "call a function of a server and print the answer",
-  details: `  --key FILE             the client's private key (default client.key)
-  --secret FILE          the client's secret (default client.secret)
-  --server-key FILE      the server's public key (default server.pub)
-  --ca FILE              certificate authority to trust for https, in PEM
+  args: ["URL", "FUNCTION"],
+  flags: {
+    key: { value: "FILE", meaning: "the client's private key (default client.key)" },
+    secret: { value: "FILE", meaning: "the client's secret (default client.secret)" },
+    "server-key": { value: "FILE", meaning: "the server's public key (default server.pub)" },
+    ca: { value: "FILE", meaning: "certificate authority to trust for https, in PEM" },
+  },
+  description:
+    `Standard output is the answer alone, with a line end. The exit status is 1 when there is none.
 
-Standard output is the answer alone, with a line end. The exit code is 1 when there is none.`,
+HTTP_PROXY and HTTPS_PROXY are used, except for this machine.`,
   example: "msp call http://localhost:8000/v1 time_test",
-  async run(args, io): Promise<number> {
-    const { values, positionals: [url = "", functionName = ""] } = parseArguments(call, args, {
-      options: {
-        key: { type: "string" },
-        secret: { type: "string" },
-        "server-key": { type: "string" },
-        ca: { type: "string" },
-      },
-      positionals: ["URL", "FUNCTION"],
-    });
-    if (!/^https?:$/.test(URL.parse(url)?.protocol ?? "")) {
-      throw new UsageError(
-        `Cannot run call: ${JSON.stringify(url)}, expected a URL such as http://localhost:8000/v1`,
-        { hint: `usage: msp ${call.usage}` },
-      );
+} as const satisfies CommandTexts;
+
+/** The command. */
+export const call = defineCommand({
+  ...TEXTS,
+  async run({ flags, args: [urlText = "", functionName = ""] }, io): Promise<number> {
+    const url = URL.parse(urlText);
+    if (url === null || !/^https?:$/.test(url.protocol)) {
+      throw wrongUsage(TEXTS, `${shown(urlText)}, expected a URL such as http://localhost:8000/v1`);
     }
+    const keyPath = resolve(flags.key ?? "client.key");
+    const secretPath = resolve(flags.secret ?? "client.secret");
+    const serverKeyPath = resolve(flags["server-key"] ?? "server.pub");
     const keys = {
-      privateKey: await readPrivateKey(textOption(values, "key") ?? "client.key"),
-      secretHex: await readSecret(textOption(values, "secret") ?? "client.secret"),
-      serverPublicKey: await readPublicKey(textOption(values, "server-key") ?? "server.pub"),
+      privateKey: await readNamed("--key", readPrivateKey(keyPath)),
+      secretHex: await readNamed("--secret", readSecret(secretPath)),
+      serverPublicKey: await readNamed("--server-key", readPublicKey(serverKeyPath)),
     };
-    const caFile = textOption(values, "ca");
-    const ca = caFile === undefined ? {} : { caCertificate: await readCertificate(caFile) };
-    io.out(`${await callFunction({ url, functionName, keys, ...ca })}\n`);
+    for (const path of [keyPath, secretPath]) await warnOfReaders(path, io);
+    const caCertificate = flags.ca === undefined ? undefined : await readCertificate(flags.ca);
+    const options = { url, functionName, keys };
+    const answer = await callFunction(
+      caCertificate === undefined ? options : { ...options, caCertificate },
+    );
+    io.out(`${answer}\n`);
     return 0;
   },
-};
+});
+
+/** What a file holds; when there is none, the error says how to name another. */
+async function readNamed<T>(flag: string, content: Promise<T>): Promise<T> {
+  try {
+    return await content;
+  } catch (error) {
+    const isMissing = error instanceof KeyFileError && error.cause instanceof Deno.errors.NotFound;
+    if (!isMissing) throw error;
+    const hint =
+      `run the command in the folder of the client's files, or name this one with ${flag} FILE`;
+    throw new KeyFileError(error.message, { cause: error.cause, hint });
+  }
+}
+
+/** A URL that is none may still hold a password. */
+function shown(text: string): string {
+  return JSON.stringify(text.replace(/[^/]*@/, "…@").slice(0, 80));
+}
+
+/** Says when others on this machine can read a file that is for its owner only. */
+async function warnOfReaders(path: string, io: Io): Promise<void> {
+  const mode = (await Deno.stat(path).catch(() => undefined))?.mode ?? 0;
+  if ((mode & 0o077) === 0) return;
+  io.note(`others can read ${path}: chmod 600 ${path}`);
+}

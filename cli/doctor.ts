@@ -4,41 +4,53 @@
  */
 import { rememberPermissions } from "../lib/config/permissions.ts";
 import { examine } from "../lib/doctor.ts";
-import { type Command, parseArguments } from "./command.ts";
-import { PATH_DETAILS, PATH_OPTIONS, serverPaths } from "./paths.ts";
+import { wrongUsage } from "./arguments.ts";
+import type { CommandTexts } from "./command.ts";
+import { defineCommand } from "./define.ts";
+import { existingPaths, PATH_FLAGS } from "./paths.ts";
 
-/** The subcommand. */
-export const doctor: Command = {
+const TEXTS = {
   name: "doctor",
-  usage: "doctor [--json] [--config F] [--modules-config F] [--modules DIR] [--log-dir D]",
   summary: "look for what is wrong, and say what to do",
-  details:
-    `Looks at modes and formats of the key store, duplicates, unsafe keys, secrets without a client, the
-certificate, the clock, config.ini, modules.ini and the modules. Changes nothing. Exit code 1 when something is wrong;
-notes are for what works and could be better.
+  args: [],
+  flags: {
+    json: { meaning: "print an array of objects: level (wrong or note), what, remedy" },
+    url: { value: "URL", meaning: "compare this machine's clock with that of this server" },
+    ...PATH_FLAGS,
+  },
+  description:
+    `Checks config.ini, the key store, the certificate, the clock, modules.ini and the modules, and asks ` +
+    `the server that runs in this installation. Loads each module as the server would. Changes nothing.
 
-  --json                 prints an array of objects: level (wrong or note), what, remedy
-${PATH_DETAILS}`,
+"wrong" needs a correction, and the exit status is 1. "note" works, but can be better.`,
   example: "msp doctor",
-  async run(args, io): Promise<number> {
-    const { values } = parseArguments(doctor, args, {
-      options: { ...PATH_OPTIONS, json: { type: "boolean" } },
-      positionals: [],
-    });
+} as const satisfies CommandTexts;
+
+/** The command. */
+export const doctor = defineCommand({
+  ...TEXTS,
+  async run({ flags }, io): Promise<number> {
+    const url = flags.url === undefined ? undefined : URL.parse(flags.url);
+    if (url === null || url !== undefined && !/^https?:$/.test(url.protocol)) {
+      throw wrongUsage(TEXTS, "--url, expected a URL such as https://home.example/v1");
+    }
     const { findings, facts } = await examine({
-      paths: serverPaths(values, io.env),
+      paths: await existingPaths(flags, io),
       overrides: { env: io.env },
       isHeld: rememberPermissions(),
       nowSeconds: Math.floor(Date.now() / 1000),
+      clockUrl: url,
     });
-    if (values["json"] === true) io.out(`${JSON.stringify(findings, null, 2)}\n`);
+    const isWrong = findings.some(({ level }) => level === "wrong");
+    if (flags.json) io.out(`${JSON.stringify(findings, null, 2)}\n`);
     else {
-      for (const fact of facts) io.out(`${fact}\n`);
-      if (findings.length === 0) io.out("Nothing found\n");
-      for (const { level, what, remedy } of findings) {
-        io.out(`${level}: ${what}\n  remedy: ${remedy}\n`);
-      }
+      const { error, warning } = io.style;
+      const lines = findings.map(({ level, what, remedy }) =>
+        `${level === "wrong" ? error(level) : warning(level)}: ${what}\n  remedy: ${remedy}\n`
+      );
+      if (lines.length === 0) lines.push("Nothing found\n");
+      io.out([...facts.map((fact) => `${fact}\n`), ...lines].join(""));
     }
-    return findings.some(({ level }) => level === "wrong") ? 1 : 0;
+    return isWrong ? 1 : 0;
   },
-};
+});

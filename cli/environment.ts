@@ -2,6 +2,7 @@
  * @module
  * The variables of the environment that the program reads.
  */
+import { ConfigError } from "../lib/errors.ts";
 
 /** One variable; docs/configuration.md is written from the table. */
 export interface VariableSpec {
@@ -45,3 +46,18 @@ export const ENVIRONMENT: readonly VariableSpec[] = [
       "`[Functions] User`",
   },
 ];
+
+/**
+ * The values of the variables; an empty one counts as absent.
+ *
+ * @throws {ConfigError} for a value that is not UTF-8 text.
+ */
+export function readEnvironment(): Record<string, string | undefined> {
+  return Object.fromEntries(ENVIRONMENT.map(({ name }) => {
+    try {
+      return [name, Deno.env.get(name) || undefined];
+    } catch (error) {
+      throw new ConfigError(`Cannot use ${name}: its value is not UTF-8 text`, { cause: error });
+    }
+  }));
+}

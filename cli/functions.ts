@@ -6,32 +6,28 @@ import { rememberPermissions } from "../lib/config/permissions.ts";
 import { readSettings } from "../lib/config/settings.ts";
 import { describeFunctions, type FunctionReport } from "../lib/functions/service.ts";
 import { describeWall } from "../lib/functions/wall/choice.ts";
-import { type Command, parseArguments } from "./command.ts";
-import { PATH_OPTIONS, serverPaths } from "./paths.ts";
+import { defineCommand } from "./define.ts";
+import { existingPaths, FUNCTION_FLAGS } from "./paths.ts";
 
-/** The subcommand. */
-export const functions: Command = {
+/** The command. */
+export const functions = defineCommand({
   name: "functions",
-  usage: "functions [--json] [--config F] [--modules-config F] [--modules DIR]",
   summary: "load every function, list permissions, limits and state",
-  details: `Loads each one as the server would, without serving it. Exit code 1 when one is broken.
-
-  --json                 prints an array of objects, with the JSON Schema of the arguments
-  --config FILE          config.ini (MSP_CONFIG_PATH; default config/config.ini)
-  --modules-config FILE  modules.ini (MSP_MODCONF_PATH; default config/modules.ini)
-  --modules DIR          folder of the modules (default modules)`,
+  args: [],
+  flags: {
+    json: { meaning: "print an array of objects, with the JSON Schema of the arguments" },
+    ...FUNCTION_FLAGS,
+  },
+  description:
+    `Loads each function as the server would, without serving it: modules run their code. The ` +
+    `exit status is 1 when one is broken.`,
   example: "msp functions",
-  async run(args, io): Promise<number> {
-    const { "log-dir": _, ...options } = PATH_OPTIONS;
-    const { values } = parseArguments(functions, args, {
-      options: { ...options, json: { type: "boolean" } },
-      positionals: [],
-    });
-    const paths = serverPaths(values, io.env);
+  async run({ flags }, io): Promise<number> {
+    const paths = await existingPaths(flags, io);
     const { settings } = await readSettings(paths.config, { env: io.env });
     const isHeld = rememberPermissions();
     const { reports, warnings, wall } = await describeFunctions({ ...paths, settings, isHeld });
-    if (values["json"] === true) io.out(`${JSON.stringify(reports, null, 2)}\n`);
+    if (flags.json) io.out(`${JSON.stringify(reports, null, 2)}\n`);
     else {
       for (const warning of warnings) io.out(`warning: ${warning}\n`);
       if (reports.length === 0) io.out("No functions\n");
@@ -39,7 +35,7 @@ export const functions: Command = {
     }
     return reports.some(({ state }) => state === "broken") ? 1 : 0;
   },
-};
+});
 
 function asText(report: FunctionReport): string {
   const { name, module, state, fault, permissions, limits } = report;

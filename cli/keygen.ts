@@ -2,57 +2,61 @@
  * @module
  * `msp keygen`: key files for a client or a server.
  */
+import { fingerprintOf } from "../lib/crypto/digest.ts";
 import {
   generateKeyPairFiles,
   type GenerateOptions,
   generatePrivateKeyFile,
   generatePublicKeyFile,
+  readPublicKey,
 } from "../lib/crypto/key_file.ts";
 import { UsageError } from "../lib/errors.ts";
-import { type Command, parseArguments } from "./command.ts";
+import { wrongUsage } from "./arguments.ts";
+import type { CommandTexts } from "./command.ts";
+import { defineCommand } from "./define.ts";
 
-/** The kinds of keygen: what is made, and how. */
-const KINDS: Readonly<
-  Record<
-    string,
-    { endings: string[]; make: (name: string, options: GenerateOptions) => Promise<unknown> }
-  >
-> = {
-  private: { endings: [".key"], make: generatePrivateKeyFile },
-  public: { endings: [".pub"], make: generatePublicKeyFile },
-  pair: { endings: [".key", ".pub"], make: generateKeyPairFiles },
-};
+/** What can be created, and how. */
+interface KeyKind {
+  readonly endings: readonly string[];
+  readonly make: (name: string, options: GenerateOptions) => Promise<unknown>;
+}
 
-/** The subcommand. */
-export const keygen: Command = {
+const KINDS: ReadonlyMap<string, KeyKind> = new Map([
+  ["private", { endings: [".key"], make: generatePrivateKeyFile }],
+  ["public", { endings: [".pub"], make: generatePublicKeyFile }],
+  ["pair", { endings: [".key", ".pub"], make: generateKeyPairFiles }],
+]);
+
+const TEXTS = {
   name: "keygen",
-  usage: "keygen private|public|pair NAME [--force]",
-  summary: "make key files: NAME.key, NAME.pub",
-  details: `  private    makes NAME.key, which only its owner can read
-  public     makes NAME.pub from an existing NAME.key
-  pair       makes both
-  --force    replaces existing files; the old key is then lost
+  summary: "create key files: NAME.key, NAME.pub",
+  args: ["private|public|pair", "NAME"],
+  flags: { force: { meaning: "replace existing files; the old key is then lost" } },
+  description: `private creates NAME.key, which only its owner can read.
+public creates NAME.pub from an existing NAME.key.
+pair creates both.
 
 NAME may hold a folder, which must exist.`,
   example: "msp keygen pair client",
-  async run(args, io): Promise<number> {
-    const { values, positionals } = parseArguments(keygen, args, {
-      options: { force: { type: "boolean" } },
-      positionals: ["private, public or pair", "NAME"],
-    });
-    const [kindName = "", name = ""] = positionals;
-    const kind = Object.hasOwn(KINDS, kindName) ? KINDS[kindName] : undefined;
+} as const satisfies CommandTexts;
+
+/** The command. */
+export const keygen = defineCommand({
+  ...TEXTS,
+  async run({ flags, args: [kindName = "", name = ""] }, io): Promise<number> {
+    const kind = KINDS.get(kindName);
     if (kind === undefined) {
-      throw new UsageError(
-        `Cannot run keygen: ${JSON.stringify(kindName)}, expected private, public or pair`,
-        { hint: `usage: msp ${keygen.usage}` },
-      );
+      throw wrongUsage(TEXTS, `${JSON.stringify(kindName)}, expected private, public or pair`);
     }
     if (name === "" || /[\\/]$/.test(name)) {
       throw new UsageError("Cannot run keygen: NAME is empty, expected the name of the files");
     }
-    await kind.make(name, { force: values["force"] === true });
+    await kind.make(name, { force: flags.force });
     for (const ending of kind.endings) io.out(`Generated: ${name}${ending}\n`);
+    if (kind.endings.includes(".pub")) {
+      io.note(`fingerprint ${fingerprintOf(await readPublicKey(`${name}.pub`))}`);
+      io.note(`next, on the server: msp appendclient "$(cat ${name}.pub)"`);
+    } else io.note(`next: msp keygen public ${name}`);
     return 0;
   },
-};
+});

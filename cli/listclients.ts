@@ -2,30 +2,30 @@
  * @module
  * `msp listclients`: the registered keys.
  */
-import { readSettings } from "../lib/config/settings.ts";
 import { formatKey } from "../lib/crypto/keys.ts";
 import { listClients } from "../lib/keys/store.ts";
-import { type Command, parseArguments } from "./command.ts";
-import { CONFIG_DETAILS, CONFIG_OPTION, configPath } from "./paths.ts";
+import { defineCommand } from "./define.ts";
+import { CONFIG_FLAG, openStore } from "./paths.ts";
 
-/** The subcommand. */
-export const listclients: Command = {
+const HEAD = ["NUMBER", "PUBLIC KEY", "FINGERPRINT", "REGISTERED"];
+
+/** The command. */
+export const listclients = defineCommand({
   name: "listclients",
-  usage: "listclients [--json] [--config F]",
   summary: "list the registered keys",
-  details:
-    `One line a client: number, public key, its fingerprint (as OpenSSH writes them), and when it was
-registered. Which secret a client has is known to nobody but the client.
-
-  --json                 prints an array of objects: number, public_key, fingerprint, registered, file
-${CONFIG_DETAILS}`,
+  args: [],
+  flags: {
+    json: {
+      meaning: "print an array of objects: number, public_key, fingerprint, registered, file",
+    },
+    ...CONFIG_FLAG,
+  },
+  description:
+    `One line a client: number, public key, fingerprint (in the form of OpenSSH), and the day on which ` +
+    `its file was written. The server does not know which secret a client has.`,
   example: "msp listclients",
-  async run(args, io): Promise<number> {
-    const { values } = parseArguments(listclients, args, {
-      options: { ...CONFIG_OPTION, json: { type: "boolean" } },
-      positionals: [],
-    });
-    const { settings: { store } } = await readSettings(configPath(values, io.env));
+  async run({ flags }, io): Promise<number> {
+    const { settings: { store } } = await openStore(flags, io);
     const clients = (await listClients(store)).map((each) => ({
       number: each.number,
       public_key: formatKey(each.publicKey),
@@ -33,15 +33,28 @@ ${CONFIG_DETAILS}`,
       registered: each.registeredAt?.toISOString() ?? null,
       file: each.path,
     }));
-    if (values["json"] === true) io.out(`${JSON.stringify(clients, null, 2)}\n`);
-    else if (clients.length === 0) io.out("No clients\n");
-    else {
-      const width = Math.max(...clients.map(({ number }) => number.length));
-      for (const { number, public_key, fingerprint, registered } of clients) {
-        const day = registered?.slice(0, 10) ?? "unknown";
-        io.out(`${number.padStart(width)}  ${public_key}  ${fingerprint}  ${day}\n`);
-      }
+    if (flags.json) {
+      io.out(`${JSON.stringify(clients, null, 2)}\n`);
+      return 0;
     }
+    if (clients.length === 0) {
+      io.note(`no client is registered in ${store.clientsFolder}`);
+      return 0;
+    }
+    const lines = clients.map((
+      { number, public_key, fingerprint, registered },
+    ) => [number, public_key, fingerprint, registered?.slice(0, 10) ?? "unknown"]);
+    io.out(table([HEAD, ...lines], (head) => io.style.strong(head)));
     return 0;
   },
-};
+});
+
+/** Rows in columns; the first one is the head. */
+function table(rows: readonly string[][], mark: (head: string) => string): string {
+  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const lines = rows.map((row) =>
+    row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()
+  );
+  const [head = "", ...others] = lines;
+  return [mark(head), ...others].map((line) => `${line}\n`).join("");
+}

@@ -2,31 +2,25 @@
  * @module
  * `msp migrate-secrets`: the register keeps digests instead of secrets.
  */
-import { readSettings } from "../lib/config/settings.ts";
 import { migrateSecrets } from "../lib/keys/store.ts";
-import { type Command, parseArguments } from "./command.ts";
-import { CONFIG_DETAILS, CONFIG_OPTION, configPath } from "./paths.ts";
+import { count } from "../lib/prose.ts";
+import { defineCommand } from "./define.ts";
+import { CONFIG_FLAG, openStore } from "./paths.ts";
 
-/** The subcommand. */
-export const migrateSecretsCommand: Command = {
+/** The command. */
+export const migrateSecretsCommand = defineCommand({
   name: "migrate-secrets",
-  usage: "migrate-secrets [--config F]",
-  summary: "keep SHA-256 digests in place of secrets",
-  details:
-    `Replaces each secret in the register by its SHA-256. Clients notice nothing. A reader of the
-register cannot use it afterwards. The Python program cannot read such a register any more: keep a
-copy if you may go back.
-
-${CONFIG_DETAILS}`,
+  summary: "store SHA-256 digests instead of secrets",
+  args: [],
+  flags: CONFIG_FLAG,
+  description:
+    `Replaces each secret in the register by its SHA-256. Clients are not affected. A copy of the register ` +
+    `is then useless to others. The Python program cannot read such a register: keep a copy if you may ` +
+    `go back to it.`,
   example: "msp migrate-secrets",
-  async run(args, io): Promise<number> {
-    const { values } = parseArguments(migrateSecretsCommand, args, {
-      options: CONFIG_OPTION,
-      positionals: [],
-    });
-    const { settings: { store } } = await readSettings(configPath(values, io.env));
-    const count = await migrateSecrets(store);
-    io.out(`Replaced ${count} ${count === 1 ? "secret" : "secrets"} in ${store.register}\n`);
+  async run({ flags }, io): Promise<number> {
+    const { settings: { store } } = await openStore(flags, io);
+    io.out(`Replaced ${count(await migrateSecrets(store), "secret")} in ${store.register}\n`);
     return 0;
   },
-};
+});

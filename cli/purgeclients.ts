@@ -2,33 +2,26 @@
  * @module
  * `msp purgeclients`: removes every client.
  */
-import { readSettings } from "../lib/config/settings.ts";
 import { purgeClients } from "../lib/keys/store.ts";
-import { type Command, parseArguments } from "./command.ts";
-import { confirm } from "./confirm.ts";
-import { CONFIG_DETAILS, CONFIG_OPTION, configPath } from "./paths.ts";
+import { count } from "../lib/prose.ts";
+import { confirm, YES_FLAG } from "./confirm.ts";
+import { defineCommand } from "./define.ts";
+import { CONFIG_FLAG, openStore } from "./paths.ts";
 
-/** The subcommand. */
-export const purgeclients: Command = {
+/** The command. */
+export const purgeclients = defineCommand({
   name: "purgeclients",
-  usage: "purgeclients [--yes] [--config F]",
-  summary: "remove every client's key and secret",
-  details:
-    `Every client has to be registered again afterwards. A running server forgets them within a second.
-
-  --yes                  does not ask
-${CONFIG_DETAILS}`,
+  summary: "remove the keys and secrets of all clients",
+  args: [],
+  flags: { ...YES_FLAG, ...CONFIG_FLAG },
+  description:
+    `Afterwards, every client must be registered again. A running server refuses them within a second.`,
   example: "msp purgeclients --yes",
-  async run(args, io): Promise<number> {
-    const { values } = parseArguments(purgeclients, args, {
-      options: { ...CONFIG_OPTION, yes: { type: "boolean" } },
-      positionals: [],
-    });
-    const { settings: { store } } = await readSettings(configPath(values, io.env));
+  async run({ flags }, io): Promise<number> {
+    const { settings: { store } } = await openStore(flags, io);
     const what = `every client in ${store.clientsFolder} and every secret in ${store.register}`;
-    if (values["yes"] !== true && !confirm(io, `remove ${what}`)) return 1;
-    const count = await purgeClients(store);
-    io.out(`Removed ${count} ${count === 1 ? "client" : "clients"}\n`);
+    if (!flags.yes && !confirm(io, `remove ${what}`)) return 1;
+    io.out(`Removed ${count(await purgeClients(store), "client")}\n`);
     return 0;
   },
-};
+});

@@ -1,25 +1,55 @@
 /**
  * @module
- * Errors become messages on standard error and exit codes.
+ * What the program says: results on standard output, everything else on standard error. Errors become
+ * messages and exit statuses.
  */
-import { EXIT_CODES, MspError } from "../lib/errors.ts";
+import { EXIT_CODES, MspError, OutputError, reasonOf } from "../lib/errors.ts";
+import { styleOf } from "./style.ts";
+
+/**
+ * Writes a result to standard output.
+ *
+ * @throws {OutputError} when it cannot be written.
+ */
+export function writeResult(text: string): void {
+  try {
+    writeAll(Deno.stdout, text);
+  } catch (error) {
+    throw new OutputError(`Cannot write to standard output: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** Writes a line for people to standard error. */
+export function writeNote(text: string): void {
+  writeMessage("note", text);
+}
 
 /**
  * Prints an error.
  *
- * @returns the exit code of the program.
+ * @returns the exit status of the program.
  */
 export function reportError(error: unknown): number {
   if (error instanceof MspError) {
-    writeAll(Deno.stderr, `msp: error: ${error.message}\n`);
-    if (error.hint !== undefined) writeAll(Deno.stderr, `msp: hint: ${error.hint}\n`);
+    writeMessage("error", error.message);
+    if (error.hint !== undefined) writeMessage("hint", error.hint);
     return EXIT_CODES[error.code];
   }
-  if (error instanceof Deno.errors.BrokenPipe) return 1;
   // A fault of the program: its kind and message may help a report, its stack trace helps nobody here.
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  writeAll(Deno.stderr, `msp: error: Unexpected: ${text}\nmsp: hint: please report this\n`);
+  writeMessage("error", `Unexpected: ${text}`);
+  writeMessage("hint", "please report this");
   return 1;
+}
+
+function writeMessage(kind: "error" | "hint" | "note", text: string): void {
+  const { error, hint, warning } = styleOf(Deno.stderr);
+  const mark = { error, hint, note: warning }[kind];
+  try {
+    writeAll(Deno.stderr, `msp: ${mark(`${kind}:`)} ${text.replace(/\p{Cc}/gu, "\ufffd")}\n`);
+  } catch {
+    // Nobody is there to be told; the exit status still says it.
+  }
 }
 
 /** Writes a whole text to a stream. */

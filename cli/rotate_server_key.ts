@@ -1,49 +1,68 @@
 /**
  * @module
- * `msp rotate-server-key`: a new pair for the server.
+ * `msp rotate-server-key`: new key pairs for the server.
  */
 import { formatKey } from "../lib/crypto/keys.ts";
-import { openStore } from "../lib/first_start.ts";
-import { rotateServerKeys } from "../lib/keys/server_keys.ts";
-import { type Command, parseArguments } from "./command.ts";
-import { confirm } from "./confirm.ts";
-import { GRACE_DETAILS, GRACE_OPTION, graceSeconds } from "./grace.ts";
-import { CONFIG_DETAILS, CONFIG_OPTION, configPath } from "./paths.ts";
+import { type ForEachPair, rotateServerKeys } from "../lib/keys/server_keys.ts";
+import type { PublicKey } from "../lib/crypto/keys.ts";
+import type { Io } from "./command.ts";
+import { confirm, YES_FLAG } from "./confirm.ts";
+import { defineCommand } from "./define.ts";
+import { graceFlag, graceSeconds } from "./grace.ts";
+import { CONFIG_FLAG, openStore } from "./paths.ts";
 
-/** The subcommand. */
-export const rotateServerKeyCommand: Command = {
+/** The command. */
+export const rotateServerKeyCommand = defineCommand({
   name: "rotate-server-key",
-  usage: "rotate-server-key [--grace HOURS] [--yes] [--config F]",
   summary: "replace the server's key pairs",
-  details:
-    `Prints the new public keys: clients of protocol v1 need the first as their server.pub, those of v2
-the second. A running server uses them within a second. Earlier keys whose grace goes on stay.
+  args: [],
+  flags: {
+    ...graceFlag("the previous keys"),
+    ...YES_FLAG,
+    json: {
+      meaning: "print one object: server_public_key, server2_public_key, previous_accepted_until",
+    },
+    ...CONFIG_FLAG,
+  },
+  description:
+    `Prints the new public keys: clients of protocol v1 need the first as their server.pub, those of v2 ` +
+    `the second. A running server uses them within a second. Without --grace, clients are refused until ` +
+    `they have the new ones. Earlier keys whose grace goes on stay.
 
-${GRACE_DETAILS} the previous keys
-                         (kept in server.previous.key and server2.previous.key); without it, clients
-                         are refused until they have the new ones
-  --yes                  does not ask
-${CONFIG_DETAILS}`,
+The keys are printed before they are stored: when they cannot be printed, nothing changes.`,
   example: "msp rotate-server-key --grace 48 --yes",
-  async run(args, io): Promise<number> {
-    const { values } = parseArguments(rotateServerKeyCommand, args, {
-      options: { ...CONFIG_OPTION, ...GRACE_OPTION, yes: { type: "boolean" } },
-      positionals: [],
-    });
-    const grace = graceSeconds("rotate-server-key", values);
-    const { settings: { store } } = await openStore(configPath(values, io.env));
-    const what = `replace the server's key in ${store.serverFolder}`;
-    if (values["yes"] !== true && !confirm(io, what)) return 1;
+  async run({ flags }, io): Promise<number> {
+    const grace = graceSeconds("rotate-server-key", flags.grace);
+    const { settings: { store } } = await openStore(flags, io);
+    if (!flags.yes && !confirm(io, `replace the server's keys in ${store.serverFolder}`)) return 1;
     const nowSeconds = Math.floor(Date.now() / 1000);
-    const keys = await rotateServerKeys(store, { graceSeconds: grace, nowSeconds });
-    io.out(`Server public key:\n\t${formatKey(keys.server)}\n`);
-    if (keys.server2 !== undefined) {
-      io.out(`Server public key for protocol v2:\n\t${formatKey(keys.server2)}\n`);
-    }
-    if (grace > 0) {
-      const end = new Date((nowSeconds + grace) * 1000).toISOString();
-      io.out(`The previous keys are accepted until ${end}\n`);
-    }
+    const until = grace > 0 ? new Date((nowSeconds + grace) * 1000).toISOString() : null;
+    await rotateServerKeys(store, {
+      graceSeconds: grace,
+      nowSeconds,
+      show: (keys) => show(keys, { isJson: flags.json, until }, io),
+    });
+    if (until !== null) io.note(`the previous keys are accepted until ${until}`);
     return 0;
   },
-};
+});
+
+function show(
+  { server, server2 }: ForEachPair<PublicKey>,
+  { isJson, until }: { isJson: boolean; until: string | null },
+  io: Io,
+): void {
+  const key = formatKey(server);
+  const key2 = server2 && formatKey(server2);
+  if (isJson) {
+    const object = {
+      server_public_key: key,
+      server2_public_key: key2 ?? null,
+      previous_accepted_until: until,
+    };
+    io.out(`${JSON.stringify(object)}\n`);
+    return;
+  }
+  const second = key2 === undefined ? "" : `Server public key for protocol v2:\n\t${key2}\n`;
+  io.out(`Server public key:\n\t${key}\n${second}`);
+}

@@ -2,52 +2,82 @@
  * @module
  * `msp serve`: starts the server and runs until a signal ends it.
  */
+import { readSettings, type Settings } from "../lib/config/settings.ts";
+import { checkTimeZone } from "../lib/doctor_clock.ts";
+import { describeInstallation, type ServerPaths } from "../lib/first_start.ts";
 import { logSettingsFrom } from "../lib/log.ts";
-import { type ServerOptions, startServer } from "../lib/server.ts";
-import { type Command, parseArguments } from "./command.ts";
-import { PATH_DETAILS, PATH_OPTIONS, serverPaths } from "./paths.ts";
+import { count } from "../lib/prose.ts";
+import { startServer } from "../lib/server.ts";
+import type { Io } from "./command.ts";
+import { defineCommand } from "./define.ts";
+import { creatablePaths, PATH_FLAGS } from "./paths.ts";
 
-/** The subcommand. */
-export const serve: Command = {
+/** The command. */
+export const serve = defineCommand({
   name: "serve",
-  usage:
-    "[serve] [--host H] [--port N] [--config F] [--modules-config F] [--modules DIR] [--log-dir D] [--functions-user U]",
-  summary: "start the server (also without a subcommand)",
-  details: `Missing files and folders are made at the first start; existing ones are never touched.
-A flag overrides config.ini, and config.ini overrides the default.
+  summary: "start the server (also without a command)",
+  args: [],
+  flags: {
+    host: {
+      value: "HOST",
+      meaning: "address to listen on (default 0.0.0.0: every interface, IPv4)",
+    },
+    port: { value: "PORT", meaning: "port to listen on (default 8000); 0 selects a free port" },
+    ...PATH_FLAGS,
+    "functions-user": {
+      value: "UID:GID",
+      meaning: "user and group of function processes, or none (MSP_FUNCTIONS_USER)",
+    },
+  },
+  description:
+    `The first start creates missing files and folders in the working folder. Existing files are never ` +
+    `changed. A flag overrides the environment, the environment overrides config.ini.
 
-  --host HOST            address to listen on (default 0.0.0.0: every interface, IPv4)
-  --port PORT            port to listen on (default 8000); 0 takes a free one and says which
-${PATH_DETAILS}
-  --functions-user U     user and group of functions, UID:GID, or none; overrides [Functions] User
+The log goes to standard error and to latest.log. MSP_LOGLEVEL is DEBUG, INFO, WARNING, ERROR or CRITICAL ` +
+    `(default INFO). MSP_MAXLOGS is the number of rotated files that are kept (default 5).
 
-The log goes to standard error and to latest.log. MSP_LOGLEVEL: DEBUG, INFO, WARNING, ERROR or
-CRITICAL (default INFO); MSP_MAXLOGS: rotated files that are kept (default 5).
-Changes of the key store and of modules are noticed within a second, on SIGHUP at once.
-SIGTERM and SIGINT stop the server when the requests in flight have ended, 10 s at most.`,
+The server reloads the key store and the modules within a second of a change, and at once on SIGHUP. ` +
+    `SIGTERM and SIGINT stop it: it waits for the requests in flight, 10 seconds at most.`,
   example: "msp serve --port 8080",
-  async run(args, io): Promise<number> {
-    const options = {
-      ...PATH_OPTIONS,
-      host: { type: "string" },
-      port: { type: "string" },
-      "functions-user": { type: "string" },
-    } as const;
-    const { values } = parseArguments(serve, args, { options, positionals: [] });
-    const serverOptions: ServerOptions = {
-      paths: serverPaths(values, io.env),
-      log: logSettingsFrom(io.env),
-      overrides: { flags: values, env: io.env },
-    };
+  async run({ flags }, io): Promise<number> {
+    const paths = await creatablePaths(flags, io);
+    const overrides = { flags, env: io.env };
+    const log = logSettingsFrom(io.env);
+    const { settings } = await readSettings(paths.config, overrides);
+    await announce(paths, settings, io);
     const terminated = io.terminated();
-    const server = await startServer(serverOptions);
-    io.out(
-      `Mini Share Point is ready on ${server.url} (listening on ${server.listening}), ` +
-        `server public key ${server.publicKeyBase64}\n`,
-    );
-    io.onReload(() => void server.reload());
-    await terminated;
-    await server.stop();
+    const server = await startServer({ paths, log, overrides });
+    try {
+      io.out(
+        `Mini Share Point is ready on ${server.url} (listening on ${server.listening}), ` +
+          `server public key ${server.publicKeyBase64}\n`,
+      );
+      io.onReload(() => void server.reload());
+      await terminated;
+    } finally {
+      await server.stop();
+    }
     return 0;
   },
-};
+});
+
+/** Says first where this happens: a start in the wrong folder creates a new installation there. */
+async function announce(paths: ServerPaths, settings: Settings, io: Io): Promise<void> {
+  // Whoever reads JSON from standard error gets nothing else.
+  if (settings.logFormat === "json") return;
+  const { place, isNew, clientCount } = await describeInstallation(paths, settings.store);
+  if (Deno.cwd() === "/" && place === "/") {
+    io.note(
+      "the working folder is /: the server can read and write the whole disk, except system files",
+    );
+  }
+  io.note(
+    isNew
+      ? `creating a new installation in ${place}`
+      : `serving ${place} with ${count(clientCount, "registered client")}`,
+  );
+  const zone = checkTimeZone(Deno.env.get("TZ"));
+  if (zone !== undefined) io.note(zone.what);
+  if (clientCount > 0) return;
+  io.note(`next: msp keygen pair client, then msp appendclient "$(cat client.pub)"`);
+}

@@ -5,6 +5,7 @@
 import { dirname } from "node:path";
 import type { IsHeld } from "./config/permissions.ts";
 import { inspectSettings, type Overrides, type Settings } from "./config/settings.ts";
+import { checkClock } from "./doctor_clock.ts";
 import { checkTls } from "./doctor_tls.ts";
 import { MspError, reasonOf } from "./errors.ts";
 import { isFolder } from "./files.ts";
@@ -12,11 +13,6 @@ import type { ServerPaths } from "./first_start.ts";
 import { describeFunctions } from "./functions/service.ts";
 import { describeWall, type Wall } from "./functions/wall/choice.ts";
 import { attempt, checkStore, type Finding } from "./keys/check.ts";
-import { serverKeyPath } from "./keys/server_keys.ts";
-
-/** A clock before this, or files after it by more than a day, cannot be right. */
-const EARLIEST_SECONDS = Date.UTC(2024, 0) / 1000;
-const DAY_SECONDS = 86_400;
 
 /** What the doctor needs. */
 export interface DoctorOptions {
@@ -24,6 +20,8 @@ export interface DoctorOptions {
   readonly overrides: Overrides;
   readonly isHeld: IsHeld;
   readonly nowSeconds: number;
+  /** A server whose clock is compared with that of this machine. */
+  readonly clockUrl?: URL | undefined;
 }
 
 /** What an examination says. */
@@ -45,7 +43,7 @@ export async function examine(options: DoctorOptions): Promise<Examination> {
   findings.push(...await checkStore(settings.store, nowSeconds));
   const { tls } = settings.listen;
   if (tls !== undefined) findings.push(...await checkTls(tls, nowSeconds));
-  findings.push(...await checkClock(settings, nowSeconds));
+  findings.push(...await checkClock(settings, options));
   const functions = await checkFunctions(settings, options);
   findings.push(...functions.findings);
   findings.push(...await checkLog(paths));
@@ -54,15 +52,6 @@ export async function examine(options: DoctorOptions): Promise<Examination> {
 
 function wrong(what: string, remedy: string): Finding {
   return { level: "wrong", what, remedy };
-}
-
-async function checkClock({ store }: Settings, nowSeconds: number): Promise<Finding[]> {
-  const remedy = "set the clock, and let NTP keep it; requests carry the time";
-  if (nowSeconds < EARLIEST_SECONDS) return [wrong("the clock is years behind", remedy)];
-  const path = serverKeyPath(store);
-  const written = (await Deno.stat(path).catch(() => undefined))?.mtime?.getTime() ?? 0;
-  if (written / 1000 <= nowSeconds + DAY_SECONDS) return [];
-  return [wrong(`the clock is behind: ${path} was written in its future`, remedy)];
 }
 
 async function checkFunctions(

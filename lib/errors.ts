@@ -1,7 +1,7 @@
 /**
  * @module
  * The classes of broken promises, each with a literal `code`, and the table that maps a code to the
- * exit code of the program. Expected outcomes are values, not errors.
+ * exit status of the program. Expected outcomes are values, not errors.
  *
  * A message says `Cannot <verb> <thing>: <state>` and never contains a key, a secret, plaintext or
  * a line of a key file. `hint` names the remedy where there is one.
@@ -17,7 +17,7 @@ export interface ErrorDetail {
   readonly cause?: unknown;
 }
 
-/** Exit code of the program for each error code: 1 failed, 2 wrong usage. */
+/** Exit status of the program for each error code: 1 failed, 2 wrong usage. */
 export const EXIT_CODES = {
   usage: 2,
   config: 1,
@@ -25,6 +25,7 @@ export const EXIT_CODES = {
   store: 1,
   function: 1,
   call: 1,
+  output: 1,
 } as const;
 
 /** The code of an {@link MspError}. */
@@ -72,14 +73,23 @@ export class CallError extends MspError {
   override readonly code = "call";
 }
 
-/** How to grant the path that the runtime refused, when that is what happened. */
+/** Standard output cannot be written. */
+export class OutputError extends MspError {
+  override readonly code = "output";
+}
+
+/** How to grant the path that Deno refused, when that is what happened. */
 function grantHint(error: unknown): string | undefined {
   if (!(error instanceof Deno.errors.NotCapable)) return undefined;
   const path = /access to "([^"]+)"/.exec(error.message)?.[1];
   // Files are replaced whole, through a temporary file beside them.
-  const folder = path === undefined ? "FOLDER" : dirname(path);
+  const folder = path === undefined ? undefined : dirname(path);
+  // Never more than one folder: a grant of / is one of the whole disk.
+  if (folder === undefined || folder === "/") return "use a path below the working folder";
   const flags = `--allow-read=${folder} --allow-write=${folder}`;
-  const how = Deno.build.standalone ? `deno task compile ${flags}` : `deno run ${flags} … main.ts`;
+  const how = Deno.build.standalone
+    ? `build the program with deno task compile ${flags}`
+    : `start it with deno run ${flags} … main.ts`;
   return `use a path below the working folder, or grant its folder: ${how}`;
 }
 
@@ -94,20 +104,20 @@ function grantHint(error: unknown): string | undefined {
  * ```
  */
 export function reasonOf(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "not found";
-  if (error instanceof Deno.errors.AlreadyExists) return "it exists already";
-  if (error instanceof Deno.errors.PermissionDenied) return "the operating system denies access";
-  if (error instanceof Deno.errors.NotCapable) return "outside of the paths this program may use";
-  if (error instanceof Deno.errors.FilesystemLoop) {
-    return "it is a symbolic link, which is not followed for writing";
-  }
-  if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
-  if (error instanceof Deno.errors.NotADirectory) return "a part of the path is not a folder";
-  if (error instanceof Error) {
-    return error.message.replace(
-      /[:,]? (?:open|mkdir|rename|stat|readdir|read|write|remove) ['"/].*$/,
-      "",
-    );
-  }
-  return String(error);
+  for (const [kind, reason] of REASONS) if (error instanceof kind) return reason;
+  if (!(error instanceof Error)) return String(error);
+  return error.message
+    .replace(/[:,]? (?:open|mkdir|rename|stat|readdir|read|write|remove) ['"/].*$/, "")
+    .replace(/ \(os error \d+\)/, "");
 }
+
+const REASONS: readonly (readonly [new (message?: string) => Error, string])[] = [
+  [Deno.errors.NotFound, "not found"],
+  [Deno.errors.AlreadyExists, "it exists already"],
+  [Deno.errors.PermissionDenied, "the operating system denies access"],
+  [Deno.errors.NotCapable, "outside of the paths this program may use"],
+  [Deno.errors.FilesystemLoop, "it is a symbolic link, which is not followed for writing"],
+  [Deno.errors.IsADirectory, "it is a folder"],
+  [Deno.errors.NotADirectory, "a part of the path is not a folder"],
+  [Deno.errors.BrokenPipe, "its reader is gone"],
+];

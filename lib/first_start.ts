@@ -3,17 +3,18 @@
  * What a start makes where it is missing: configuration, demo module, key store. What exists is
  * never touched.
  */
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { configText } from "./config/config_text.ts";
 import { readModules } from "./config/modules.ts";
-import { readSettings, type Settings } from "./config/settings.ts";
+import type { Settings, StorePaths } from "./config/settings.ts";
 import { MODULES_INI, SIMPLE_TIME_JS } from "./config/shipped.ts";
 import type { KeyPair } from "./crypto/keys.ts";
 import { ConfigError, reasonOf } from "./errors.ts";
 import { createFile, ensureFolder, exists } from "./files.ts";
 import { hasModule } from "./functions/plan.ts";
-import { ensureServerKeys, SERVER_PAIRS } from "./keys/server_keys.ts";
+import { ensureServerKeys, SERVER_PAIRS, serverKeyPath } from "./keys/server_keys.ts";
 import { ensureFolders, ensureRegister } from "./keys/store.ts";
+import { listClientFiles } from "./keys/store_reader.ts";
 
 /** Where a server finds its things; relative paths start at the working folder. */
 export interface ServerPaths {
@@ -27,9 +28,38 @@ export interface ServerPaths {
   readonly log: string;
 }
 
+/** What is at the paths of a server before its start. */
+export interface Installation {
+  /** For people: the working folder, or where configuration and keys are. */
+  readonly place: string;
+  /** Whether neither configuration nor keys exist. */
+  readonly isNew: boolean;
+  readonly clientCount: number;
+}
+
 const PUBLIC_FOLDER = 0o755;
 const PUBLIC_FILE = 0o644;
 const DEMO_MODULE = "simple_time";
+
+/** What is there, without a change. What cannot be read counts as absent: the start says why. */
+export async function describeInstallation(
+  { config }: ServerPaths,
+  store: StorePaths,
+): Promise<Installation> {
+  const isThere = (path: string): Promise<boolean> => exists(path).catch(() => false);
+  const clients = await listClientFiles(store.clientsFolder).catch(() => []);
+  const folder = resolve(".");
+  const isLocal = [config, store.serverFolder].every((path) => isBelow(path, folder));
+  return {
+    place: isLocal ? folder : `${config} (keys in ${store.serverFolder})`,
+    isNew: !await isThere(config) && !await isThere(serverKeyPath(store)),
+    clientCount: clients.length,
+  };
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return path.startsWith(folder === "/" ? "/" : `${folder}/`);
+}
 
 /**
  * Makes config.ini and modules.ini where absent.
@@ -83,17 +113,6 @@ export async function ensureStore({ store, v2 }: Settings): Promise<ReadyStore> 
   made.push(...madeKeys);
   if (await ensureRegister(store)) made.push(store.register);
   return { pair: pairs.server, pair2: pairs.server2, made };
-}
-
-/**
- * For commands that work on the key store, whether or not the server has ever run.
- *
- * @throws {ConfigError} when config.ini cannot be used.
- * @throws {StoreError} or {KeyFileError} as {@link ensureStore}.
- */
-export async function openStore(configPath: string): Promise<ReadyStore & { settings: Settings }> {
-  const { settings } = await readSettings(configPath);
-  return { settings, ...await ensureStore(settings) };
 }
 
 async function ensureFile(path: string, text: string): Promise<string[]> {

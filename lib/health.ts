@@ -1,38 +1,44 @@
 /**
  * @module
- * Whether a server takes requests, asked from outside: for scripts and containers.
+ * Whether a server takes requests, asked from outside: for scripts and containers. Never by way of a proxy.
  */
 import type { Settings } from "./config/settings.ts";
 import { CallError } from "./errors.ts";
+import { directFetch } from "./http/direct.ts";
 import { bracketed } from "./http/listener.ts";
+import { networkReason } from "./network_reason.ts";
+import { findServer, type ServerAtWork } from "./state.ts";
 
 const TIMEOUT_MS = 5000;
 
 /**
- * Asks the admin address when there is one, else the public one: a GET of the endpoint is 405 and leaves
- * no line in the log. Of a server with TLS it is only seen that it accepts connections, because its
- * certificate has another name than this machine.
+ * Asks the server of an installation: its admin address when it has one, else its endpoint. A GET of the
+ * endpoint is 405 and leaves no line in the log. Of a server with TLS only the connection is checked,
+ * because its certificate has another name than this machine.
  *
+ * @returns a line that says what was asked.
  * @throws {CallError} saying what is wrong.
  */
 export async function checkHealth(settings: Settings): Promise<string> {
-  const { admin, listen: { host, port, socket, tls } } = settings;
+  const server = await findServer(settings.stateFolder);
+  const { admin, listen } = settings;
   if (admin !== undefined && admin.listen.port !== 0) {
-    return await checkUrl(
-      `http://${bracketed(localHost(admin.listen.host))}:${admin.listen.port}/healthz`,
-    );
+    return await checkUrl(`http://${authority(admin.listen)}/healthz`);
   }
-  if (socket !== undefined) {
-    using client = Deno.createHttpClient({ proxy: { transport: "unix", path: socket.path } });
-    return await ask(`http://localhost/v1`, `the socket ${socket.path}`, client);
+  const url = URL.parse(server?.url ?? "");
+  // Without a port, it is the URL for requests through a socket.
+  if (listen.socket !== undefined && (url === null || url.port === "")) {
+    const { path } = listen.socket;
+    return await ask(new URL("http://localhost/v1"), `the socket ${path}`, { socketPath: path });
   }
-  const address = `${bracketed(localHost(host))}:${port}`;
-  if (tls === undefined) return await checkUrl(`http://${address}/v1`);
+  const scheme = listen.tls === undefined ? "http" : "https";
+  const target = url ?? new URL(`${scheme}://${authority(listen)}/v1`);
   try {
-    (await Deno.connect({ hostname: localHost(host), port })).close();
-    return `${address} accepts connections`;
+    return target.protocol === "https:" ? await checkPort(target) : await ask(target, target.href);
   } catch (error) {
-    throw notReached(address, error);
+    throw error instanceof CallError && server === undefined
+      ? withoutServer(error, settings)
+      : error;
   }
 }
 
@@ -41,36 +47,50 @@ export async function checkHealth(settings: Settings): Promise<string> {
  *
  * @throws {CallError} saying what is wrong.
  */
-export async function checkUrl(url: string): Promise<string> {
-  return await ask(url, url);
+export async function checkUrl(text: string): Promise<string> {
+  return await ask(new URL(text), text);
 }
 
-async function ask(url: string, name: string, client?: Deno.HttpClient): Promise<string> {
-  let status: number;
+/** The server that uses an installation now, for other commands. */
+export type { ServerAtWork };
+
+async function ask(url: URL, name: string, way: { socketPath?: string } = {}): Promise<string> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const response = await directFetch(url, { ...way, signal }).catch((error) => {
+    throw notReached(name, error);
+  });
+  await response.body?.cancel();
+  const { status } = response;
+  const expected = url.pathname === "/healthz" ? 200 : 405;
+  if (status === expected) return `${name} is healthy`;
+  throw new CallError(`${name} is not healthy: status ${status}, expected ${expected}`);
+}
+
+async function checkPort({ hostname, port }: URL): Promise<string> {
+  const name = `${hostname}:${port}`;
   try {
-    const response = await fetch(url, {
-      redirect: "manual",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...(client === undefined ? {} : { client }),
-    });
-    await response.body?.cancel();
-    status = response.status;
+    (await Deno.connect({ hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port) }))
+      .close();
+    return `${name} accepts connections`;
   } catch (error) {
     throw notReached(name, error);
   }
-  const expected = URL.parse(url)?.pathname === "/healthz" ? 200 : 405;
-  if (status === expected) return `${name} is healthy`;
-  throw new CallError(`Cannot call ${name} healthy: status ${status}, expected ${expected}`);
 }
 
 function notReached(name: string, error: unknown): CallError {
-  const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
-  const state = isTimeout ? `no answer within ${TIMEOUT_MS / 1000} s` : "it does not answer";
+  const { state } = networkReason(error);
   return new CallError(`Cannot reach ${name}: ${state}`, { cause: error });
 }
 
-/** The address by which this machine reaches what listens on every address. */
-function localHost(host: string): string {
-  if (host === "0.0.0.0") return "127.0.0.1";
-  return host === "::" ? "::1" : host;
+function withoutServer(error: CallError, { stateFolder }: Settings): CallError {
+  return new CallError(error.message, {
+    cause: error.cause,
+    hint: `no server uses ${stateFolder}; msp serve starts one`,
+  });
+}
+
+/** Host and port by which this machine reaches what listens on every address. */
+function authority({ host, port }: { host: string; port: number }): string {
+  const local = { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host;
+  return `${bracketed(local)}:${port}`;
 }

@@ -4,7 +4,8 @@
  * the options of functions in docs/modules.md, and the refusals in docs/operations.md. `--check` only tells whether they are up to date.
  */
 import { runTool, type Tool, ToolError } from "../bench/tool.ts";
-import { commandHelp, COMMANDS, programHelp } from "../cli/commands.ts";
+import { COMMANDS } from "../cli/commands.ts";
+import { commandHelp, programHelp } from "../cli/help.ts";
 import { ENVIRONMENT } from "../cli/environment.ts";
 import type { Kind } from "../lib/config/kinds.ts";
 import { FUNCTION_OPTIONS } from "../lib/config/modules.ts";
@@ -26,7 +27,7 @@ function commandsPage(): string {
     "# Commands\n\n`deno task docs` writes this page from the help texts.\n",
     "The exit status is 0 when the command did its work, 1 when it failed, 2 for wrong usage. An error is\n" +
     "one line on standard error, with a hint where there is a remedy.\n",
-    `\`\`\`text\n${programHelp()}\`\`\`\n`,
+    `\`\`\`text\n${programHelp(COMMANDS)}\`\`\`\n`,
     ...COMMANDS.map((each) => `## ${each.name}\n\n\`\`\`text\n${commandHelp(each)}\`\`\`\n`),
   ].join("\n");
 }

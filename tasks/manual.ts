@@ -5,25 +5,13 @@
  */
 import { runTool, type Tool } from "../bench/tool.ts";
 import type { Command } from "../cli/command.ts";
-import { COMMANDS, programHelp } from "../cli/commands.ts";
+import { COMMANDS } from "../cli/commands.ts";
+import { usageLine } from "../cli/help.ts";
 import { VERSION } from "../lib/version.ts";
 
-/** An option as the help text has it: `  --port PORT   text`. */
-interface OptionHelp {
-  readonly name: string;
-  /** What its value is called; empty for a flag. */
-  readonly value: string;
-  readonly text: string;
-}
-
-function optionsOf({ details, usage }: Command): OptionHelp[] {
-  const described = [...details.matchAll(/^ {2}--([a-z-]+)(?: ([A-Z]+))? {2,}(.+)$/gm)]
-    .map(([, name = "", value = "", text = ""]) => ({ name, value, text }));
-  const named = [...usage.matchAll(/--([a-z-]+)(?: ([A-Z]+))?/g)]
-    .map(([, name = "", value = ""]) => ({ name, value, text: "" }))
-    .filter(({ name }) => !described.some((each) => each.name === name));
-  return [...described, ...named];
-}
+/** Purpose of the program in one line. */
+const PURPOSE =
+  "registered clients call functions on this server, every value sealed with NaCl box";
 
 /** Text for roff: what has a meaning there is escaped. */
 function roff(text: string): string {
@@ -31,28 +19,40 @@ function roff(text: string): string {
 }
 
 function manPage(): string {
-  const [, purpose = ""] = /^Mini Share Point: (.+)\.$/m.exec(programHelp()) ?? [];
   const parts = [
     `.TH MSP 1 "" "msp ${VERSION}" "Mini Share Point"`,
-    `.SH NAME\nmsp \\- ${roff(purpose)}`,
-    `.SH SYNOPSIS\n.B msp\n[\\fICOMMAND\\fR] [\\fIOPTIONS\\fR]`,
+    `.SH NAME\nmsp \\- ${roff(PURPOSE)}`,
+    ".SH SYNOPSIS\n.B msp\n[\\fICOMMAND\\fR] [\\fIOPTIONS\\fR]",
     ".SH COMMANDS",
+    ...COMMANDS.map(manSection),
   ];
-  for (const command of COMMANDS) {
-    const example = `.RE\nExample:\n.RS\n.nf\n${roff(command.example)}\n.fi\n.RE`;
-    const details = `.RS\n.nf\n${roff(command.details)}\n.fi`;
-    parts.push(`.SS msp ${roff(command.usage)}\n${roff(command.summary)}.\n${details}\n${example}`);
-  }
   parts.push(
-    ".SH EXIT STATUS\n0 when it is done, 1 when it failed, 2 for wrong usage.",
+    ".SH EXIT STATUS\n0 when the command did its work, 1 when it failed, 2 for wrong usage.",
     ".SH FILES\nconfig/config.ini, config/modules.ini, modules/, sec/, log/ in the working folder.",
   );
   return `${parts.join("\n")}\n`;
 }
 
+function manSection(command: Command): string {
+  const { summary, description, flags, example } = command;
+  const options = Object.entries(flags).map(([name, { value, meaning }]) => {
+    const placeholder = value === undefined ? "" : ` \\fI${roff(value)}\\fR`;
+    return `.TP\n\\fB${roff(`--${name}`)}\\fR${placeholder}\n${roff(meaning)}`;
+  });
+  const paragraphs = description.split("\n\n").map((each) =>
+    roff(each).replaceAll("\n", "\n.br\n")
+  );
+  return [
+    `.SS ${roff(usageLine(command))}\n${roff(summary)}.`,
+    ...paragraphs.map((paragraph) => `.PP\n${paragraph}`),
+    ...options,
+    `.PP\nExample:\n.RS\n.nf\n${roff(example)}\n.fi\n.RE`,
+  ].join("\n");
+}
+
 function bashCompletion(): string {
   const cases = COMMANDS.map((command) => {
-    const words = optionsOf(command).map(({ name }) => `--${name}`).join(" ");
+    const words = [...Object.keys(command.flags), "help"].map((name) => `--${name}`).join(" ");
     return `    ${command.name}) words="${words}" ;;`;
   });
   return `# Completion of msp for bash
@@ -90,8 +90,8 @@ function zshCompletion(): string {
   const escape = (text: string): string => text.replace(/[:\[\]\\]/g, "\\$&");
   const names = COMMANDS.map(({ name, summary }) => `    ${quoted(`${name}:${escape(summary)}`)}`);
   const cases = COMMANDS.map((command) => {
-    const options = optionsOf(command).map(({ name, value, text }) =>
-      quoted(`--${name}[${escape(text)}]${value === "" ? "" : `:${value}:_files`}`)
+    const options = Object.entries(command.flags).map(([name, { value, meaning }]) =>
+      quoted(`--${name}[${escape(meaning)}]${value === undefined ? "" : `:${value}:_files`}`)
     );
     return `    ${command.name}) _arguments -s ${[...options, quoted("*: :_files")].join(" ")} ;;`;
   });
@@ -118,11 +118,11 @@ _msp "$@"
 
 function fishCompletion(): string {
   const lines = COMMANDS.flatMap((command) => {
-    const { name, summary } = command;
-    const options = optionsOf(command).map((option) => {
-      const value = option.value === "" ? "" : " -r";
-      const text = option.text === "" ? "" : ` -d ${quoted(option.text)}`;
-      return `complete -c msp -n '__fish_seen_subcommand_from ${name}' -l ${option.name}${value}${text}`;
+    const { name, summary, flags } = command;
+    const options = Object.entries(flags).map(([flag, { value, meaning }]) => {
+      const needsValue = value === undefined ? "" : " -r";
+      const seen = `'__fish_seen_subcommand_from ${name}'`;
+      return `complete -c msp -n ${seen} -l ${flag}${needsValue} -d ${quoted(meaning)}`;
     });
     return [
       `complete -c msp -n __fish_use_subcommand -f -a ${name} -d ${quoted(summary)}`,

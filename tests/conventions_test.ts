@@ -13,7 +13,7 @@ const ROOT = repositoryPath();
 /** From the ground up; a file may import from its own floor and from those below it. */
 const FLOORS: readonly (readonly RegExp[])[] = [
   [/^client\//],
-  [/^lib\/errors\.ts$/, /^lib\/version\.ts$/, /^lib\/refusals\.ts$/, /^lib\/protocol\/base64\.ts$/],
+  [/^lib\/(?:errors|version|refusals|prose|network_reason)\.ts$/, /^lib\/protocol\/base64\.ts$/],
   [/^lib\/files\.ts$/, /^lib\/(?:watch|retry)\.ts$/, /^lib\/observer\.ts$/],
   [/^lib\/log_file\.ts$/, /^lib\/log\.ts$/, /^lib\/state\.ts$/],
   [/^lib\/config\//, /^lib\/limits\//],
@@ -21,8 +21,8 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^lib\/keys\//, /^lib\/replay\//, /^lib\/functions\//],
   [/^lib\/protocol\//],
   [/^lib\/calls\.ts$/],
-  [/^lib\/http\//, /^lib\/metrics\.ts$/, /^lib\/log_observer\.ts$/, /^lib\/client\.ts$/],
-  [/^lib\/(server|composition|closers|first_start|registration|doctor|doctor_tls|health)\.ts$/],
+  [/^lib\/http\//, /^lib\/metrics\.ts$/, /^lib\/log_observer\.ts$/],
+  [/^lib\/(server|composition|closers|first_start|registration|client|health|doctor\w*)\.ts$/],
   [/^cli\//],
   [/^host\.ts$/],
   [/^main\.ts$/],

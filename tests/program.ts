@@ -76,7 +76,7 @@ export async function run(line: readonly string[], options: RunOptions): Promise
     env: { ...options.env, NO_COLOR: "1" },
     stdin: "null",
   }).output();
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
 }
 

@@ -19,6 +19,7 @@ export async function registerClient(
     await mspOk(["appendclient", publicKey, "--json", ...flags], options),
   );
   await folder.write(`${name}.secret`, secret);
+  await Deno.chmod(folder.join(`${name}.secret`), 0o600);
   await folder.write("server.pub", server_public_key);
   return {
     secretKey: new Uint8Array(Buffer.from(await folder.read(`${name}.key`), "base64")),

@@ -173,34 +173,41 @@ export async function readPreviousKeys(
  *
  * @param graceSeconds for how long clients may use the keys that are replaced; with 0 they are dropped at
  * once. Earlier ones keep their own time
+ * @param show gets the new public keys before anything changes; when it throws, nothing does
  * @throws {KeyFileError} when a NAME.key cannot be used.
  * @throws {StoreError} when the files cannot be written.
  */
 export async function rotateServerKeys(
   paths: StorePaths,
-  { graceSeconds, nowSeconds }: { graceSeconds: number; nowSeconds: number },
-): Promise<ForEachPair<PublicKey>> {
+  { graceSeconds, nowSeconds, show }: {
+    graceSeconds: number;
+    nowSeconds: number;
+    show: (publicKeys: ForEachPair<PublicKey>) => void;
+  },
+): Promise<void> {
   const { serverFolder } = paths;
-  return await guardStore(serverFolder, () =>
+  await guardStore(serverFolder, () =>
     withLock(serverFolder, async () => {
-      const rotate = async (name: ServerPairName): Promise<PublicKey> => {
-        const before = await readServerPair(paths, name);
-        const next = generateKeyPair();
+      const names = await exists(serverKeyPath(paths, "server2"))
+        ? SERVER_PAIRS
+        : ["server"] as const;
+      const rotations = [];
+      for (const name of names) {
+        const { privateKey } = await readServerPair(paths, name);
         const kept = await readPreviousKeys(paths, { name, nowSeconds });
         const until = nowSeconds + graceSeconds;
-        await writePreviousKeys(
-          previousKeyPath(paths, name),
-          graceSeconds > 0 ? [{ privateKey: before.privateKey, until }, ...kept] : kept,
-        );
+        const previous = graceSeconds > 0 ? [{ privateKey, until }, ...kept] : kept;
+        rotations.push({ name, previous, next: generateKeyPair() });
+      }
+      const [server, server2] = rotations.map(({ next }) => next.publicKey);
+      if (server !== undefined) show({ server, ...server2 === undefined ? {} : { server2 } });
+      for (const { name, previous, next } of rotations) {
+        await writePreviousKeys(previousKeyPath(paths, name), previous);
         const keyPath = serverKeyPath(paths, name);
         await replaceFile(keyPath, formatKey(next.privateKey), { mode: PRIVATE_MODE });
         const publicPath = join(serverFolder, `${name}.pub`);
         await replaceFile(publicPath, formatKey(next.publicKey), { mode: PUBLIC_MODE });
-        return next.publicKey;
-      };
-      const server = await rotate("server");
-      const hasV2 = await exists(serverKeyPath(paths, "server2"));
-      return hasV2 ? { server, server2: await rotate("server2") } : { server };
+      }
     }));
 }
 

@@ -78,14 +78,17 @@ export async function ensureRegister(paths: StorePaths): Promise<boolean> {
  * Registers a public key under the next free number, with a fresh secret.
  *
  * @param isPlain the register gets the secret itself, as the original needs it, not its SHA-256
- * @returns the secret, which is told to the client and kept nowhere.
+ * @param show gets the secret, which is kept nowhere, before anything changes; when it throws, nothing does
  * @throws {StoreError} when the key is registered already or the store cannot be changed.
  */
 export async function addClient(
   paths: StorePaths,
   publicKey: PublicKey,
-  { isPlain = false } = {},
-): Promise<{ path: string; secret: SecretHex }> {
+  { isPlain, show }: {
+    isPlain: boolean;
+    show: (client: { path: string; secret: SecretHex }) => void;
+  },
+): Promise<void> {
   return await changeStore(paths, async () => {
     const wanted = formatKey(publicKey);
     const names = await listClientFiles(paths.clientsFolder);
@@ -103,9 +106,9 @@ export async function addClient(
     const before = await readRegister(paths.register);
     const separator = before === "" || /[\r\n]$/.test(before) ? "" : "\n";
     const after = `${before}${separator}${isPlain ? secret : hashedLine(secret)}\n`;
+    show({ path, secret });
     await replaceFile(paths.register, after, { mode: PRIVATE_MODE });
     await createFile(path, wanted, { mode: PUBLIC_MODE });
-    return { path, secret };
   });
 }
 
@@ -146,12 +149,17 @@ export async function removeClient(paths: StorePaths, entry: ClientEntry): Promi
  * Replaces all secrets by fresh ones, as many as there are clients.
  *
  * @param graceSeconds for how long the secrets before stay valid
+ * @param show gets the new secrets before anything changes; when it throws, nothing does
  * @returns the new secrets; any of them is valid with any registered key.
  * @throws {StoreError} when the store cannot be changed.
  */
 export async function rotateSecrets(
   paths: StorePaths,
-  { graceSeconds, nowSeconds }: { graceSeconds: number; nowSeconds: number },
+  { graceSeconds, nowSeconds, show }: {
+    graceSeconds: number;
+    nowSeconds: number;
+    show: (secrets: readonly SecretHex[]) => void;
+  },
 ): Promise<SecretHex[]> {
   return await changeStore(paths, async () => {
     const until = nowSeconds + graceSeconds;
@@ -163,6 +171,7 @@ export async function rotateSecrets(
     const secrets = Array.from({ length: count }, generateSecret);
     const lines = [...kept, ...secrets.map(hashedLine)];
     const text = lines.map((line) => `${line}\n`).join("");
+    show(secrets);
     await replaceFile(paths.register, text, { mode: PRIVATE_MODE });
     return secrets;
   });

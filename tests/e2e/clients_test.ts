@@ -4,113 +4,6 @@ import { msp, mspOk, PROGRAM, run, ServerProcess, TempFolder } from "../program.
 
 const KEY = "iSQhxAx4b3IqGZv0sT7n8zK07ugSYe697WSWDg/fb1Q=";
 
-const WRONG_USAGE = [
-  { args: ["nonsense"], error: /there is no such command/ },
-  { args: ["serve", "--nonsense"], error: /--nonsense/ },
-  { args: ["--nonsense"], error: /--nonsense/ },
-  { args: ["serve", "extra"], error: /unexpected argument "extra"/ },
-  { args: ["serve", "--port"], error: /--port/ },
-  {
-    args: ["serve", "--port", "70000"],
-    error: /--port "70000", expected a whole number from 0 to 65535/,
-  },
-  { args: ["serve", "--host", "a b"], error: /--host "a b", expected an IP address/ },
-  { args: ["keygen"], error: /private, public or pair is missing/ },
-  { args: ["keygen", "pair"], error: /NAME is missing/ },
-  { args: ["keygen", "triple", "x"], error: /"triple", expected private, public or pair/ },
-  { args: ["keygen", "constructor", "x"], error: /expected private, public or pair/ },
-  { args: ["keygen", "pair", "x", "y"], error: /unexpected argument "y"/ },
-  { args: ["appendclient"], error: /PUBKEY is missing/ },
-  { args: ["purgeclients", "all"], error: /unexpected argument/ },
-  { args: ["call", "localhost:8000", "f"], error: /expected a URL/ },
-  { args: ["call", "http://localhost:8000/v1"], error: /FUNCTION is missing/ },
-  { args: ["help", "nonsense"], error: /there is no such command/ },
-];
-
-Deno.test("wrong usage is exit status 2 and one error line, and changes nothing", async () => {
-  assert.ok(WRONG_USAGE.length > 0);
-  await using folder = await TempFolder.make();
-  for (const { args, error } of WRONG_USAGE) {
-    const { code, out, err } = await msp(args, { cwd: folder.path });
-    assert.deepEqual([code, out], [2, ""], `${args}: ${err}`);
-    assert.match(err, error);
-    assert.match(err, /^msp: error: [^\n]+\n(msp: hint: [^\n]+\n)?$/);
-  }
-  assert.deepEqual(await folder.names(), []);
-});
-
-Deno.test("every command has a help text with an example", async () => {
-  await using folder = await TempFolder.make();
-  const options = { cwd: folder.path };
-  const overview = await mspOk(["help"], options);
-  assert.equal(await mspOk(["-h"], options), overview);
-  assert.equal(await mspOk(["--help"], options), overview);
-  for (const name of ["serve", "keygen", "appendclient", "purgeclients", "call", "help"]) {
-    assert.match(overview, new RegExp(`^  ${name} `, "m"));
-    const text = await mspOk(["help", name], options);
-    assert.match(text, /^Usage: msp /m);
-    assert.match(text, /^Example:\n {2}msp /m);
-    assert.equal(await mspOk([name, "--help"], options), text);
-    assert.equal(await mspOk([name, "-h"], options), text);
-  }
-});
-
-Deno.test("keygen writes keys with their modes and refuses to overwrite them", async () => {
-  await using folder = await TempFolder.make();
-  const options = { cwd: folder.path };
-  assert.equal(await mspOk(["keygen", "private", "a"], options), "Generated: a.key\n");
-  assert.deepEqual(await folder.names(), ["a.key"]);
-  assert.equal(await mspOk(["keygen", "public", "a"], options), "Generated: a.pub\n");
-  assert.match(await folder.read("a.key"), /^[A-Za-z0-9+/]{43}=$/);
-  assert.match(await folder.read("a.pub"), /^[A-Za-z0-9+/]{43}=$/);
-  assert.deepEqual([await folder.mode("a.key"), await folder.mode("a.pub")], ["600", "644"]);
-  const before = [await folder.read("a.key"), await folder.read("a.pub")];
-  for (const kind of ["private", "public", "pair"]) {
-    const { code, out, err } = await msp(["keygen", kind, "a"], options);
-    assert.deepEqual([code, out], [1, ""]);
-    assert.match(
-      err,
-      /^msp: error: Cannot write a\.(key|pub): it exists already\nmsp: hint: .*--force/,
-    );
-  }
-  assert.deepEqual([await folder.read("a.key"), await folder.read("a.pub")], before);
-  await mspOk(["keygen", "pair", "a", "--force"], options);
-  assert.notEqual(await folder.read("a.key"), before[0]);
-  assert.deepEqual(await folder.names(), ["a.key", "a.pub"]);
-});
-
-Deno.test("keygen pair leaves nothing when the public key exists", async () => {
-  await using folder = await TempFolder.make();
-  await folder.write("a.pub", "mine");
-  assert.equal((await msp(["keygen", "pair", "a"], { cwd: folder.path })).code, 1);
-  assert.deepEqual(await folder.names(), ["a.pub"]);
-  assert.equal(await folder.read("a.pub"), "mine");
-});
-
-const KEYGEN_FAILS = [
-  { args: ["private", "no/x"], error: /Cannot write no\/x\.key: there is no folder no/ },
-  { args: ["public", "no"], error: /Cannot read no\.key: not found/ },
-  {
-    args: ["public", "bad"],
-    error: /Cannot read bad\.key: the text is not base64, expected a key of 32 bytes/,
-  },
-  {
-    args: ["private", "/outside"],
-    error: /Cannot write \/outside\.key: outside of the paths.*\nmsp: hint: .*--allow-read=\/ /,
-  },
-];
-
-Deno.test("keygen says what is wrong with a name or a key file, without its content", async () => {
-  await using folder = await TempFolder.make();
-  await folder.write("bad.key", "SECRET-CANARY");
-  for (const { args, error } of KEYGEN_FAILS) {
-    const { code, err } = await msp(["keygen", ...args], { cwd: folder.path });
-    assert.equal(code, 1, err);
-    assert.match(err, error);
-    assert.doesNotMatch(err, /CANARY|\bat /);
-  }
-});
-
 const REFUSED_KEYS = [
   { key: "AAAA", error: /not 32 bytes/, why: "too short" },
   { key: "not base64 at all, not base64 at all, not ba", error: /not base64/, why: "spaces" },
@@ -236,74 +129,62 @@ Deno.test("purgeclients on a terminal obeys the answer", async () => {
   assert.ok(!(await folder.names("sec")).includes("client_1.pub"));
 });
 
-const CALL_FAILS = [
-  {
-    why: "nobody listens",
-    args: ["http://127.0.0.1:9/v1", "f"],
-    error: /Cannot reach http:\/\/127\.0\.0\.1:9\/v1: /,
-  },
-  {
-    why: "no key",
-    args: ["http://127.0.0.1:9/v1", "f", "--key", "no.key"],
-    error: /Cannot read no\.key: not found/,
-  },
-  {
-    why: "no secret",
-    args: ["http://127.0.0.1:9/v1", "f", "--secret", "no"],
-    error: /Cannot read no: not found/,
-  },
-  {
-    why: "bad secret",
-    args: ["http://127.0.0.1:9/v1", "f", "--secret", "client.pub"],
-    error: /expected 128 hex digits/,
-  },
-  {
-    why: "bad server key",
-    args: ["http://127.0.0.1:9/v1", "f", "--server-key", "client.secret"],
-    error: /Cannot read client\.secret: the text is not/,
-  },
-];
-
-Deno.test("call says what is wrong, with exit status 1 and nothing on standard output", async () => {
+Deno.test("listclients prints a table with a head, and says on standard error when there is none", async () => {
   await using folder = await TempFolder.make();
-  await registerClient(folder);
-  for (const { why, args, error } of CALL_FAILS) {
-    const { code, out, err } = await msp(["call", ...args], { cwd: folder.path });
-    assert.deepEqual([code, out], [1, ""], why);
-    assert.match(err, error, why);
-  }
+  const options = { cwd: folder.path };
+  await registerClient(folder, "a");
+  const table = await mspOk(["listclients"], options);
+  assert.match(
+    table,
+    /^NUMBER {2}PUBLIC KEY +FINGERPRINT +REGISTERED\n1 {7}\S{44} {2}SHA256:\S{43} {2}\d{4}-\d\d-\d\d\n$/,
+  );
+  await mspOk(["purgeclients", "--yes"], options);
+  const { out, err } = await msp(["listclients"], options);
+  assert.equal(out, "");
+  assert.equal(err, `msp: note: no client is registered in ${folder.join("sec")}\n`);
+  assert.equal(await mspOk(["listclients", "--json"], options), "[]\n");
 });
 
-Deno.test("call distinguishes an answer that does not open, a refusal and another server", async () => {
+Deno.test("removeclient takes every name of a client, and says the way back", async () => {
   await using folder = await TempFolder.make();
-  await registerClient(folder);
-  const answers: Record<string, () => Response> = {
-    "/sealed": () => Response.json({ value: "A".repeat(80) }),
-    "/html": () => new Response("<html>"),
-    "/missing": () => new Response(null, { status: 404 }),
-    "/moved": () => Response.redirect("http://192.0.2.1/"),
-    "/v1": () => new Response(null, { status: 401 }),
-  };
-  await using server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    async (request) => {
-      await request.body?.cancel();
-      return answers[new URL(request.url).pathname]?.() ?? new Response(null, { status: 500 });
-    },
-  );
-  const expected: Record<string, RegExp> = {
-    "/sealed": /the answer does not open under these keys/,
-    "/html": /the answer does not open/,
-    "/missing": /status 404/,
-    "/moved": /status 302/,
-    "/v1": /refused the call \(401\)/,
-  };
-  for (const [path, error] of Object.entries(expected)) {
-    const url = `http://127.0.0.1:${server.addr.port}${path}`;
-    const { code, out, err } = await msp(["call", url, "f"], { cwd: folder.path });
-    assert.deepEqual([code, out], [1, ""], path);
-    assert.match(err, error, path);
+  const options = { cwd: folder.path };
+  const names = ["1", "client_2.pub", "sec/client_3.pub"];
+  for (const name of names) await registerClient(folder, name.replace("/", "_"));
+  await registerClient(folder, "last");
+  const [last] = JSON.parse(await mspOk(["listclients", "--json"], options)).toReversed();
+  for (const name of [...names, last.public_key]) {
+    const { code, err } = await msp(["removeclient", name, "--yes"], options);
+    assert.equal(code, 0, err);
+    assert.match(
+      err,
+      /^msp: note: to register it again, with a new secret: msp appendclient \S{44}\n$/,
+    );
   }
+  const { code, err } = await msp(["removeclient", "1", "--yes"], options);
+  assert.equal(code, 1);
+  assert.match(
+    err,
+    /no client has this number, public key, fingerprint or file\nmsp: hint: msp list/,
+  );
+});
+
+Deno.test("rotate-server-key and rotate-secrets print for programs, and notes on standard error", async () => {
+  await using folder = await TempFolder.make();
+  const options = { cwd: folder.path };
+  await registerClient(folder);
+  const key = await msp(["rotate-server-key", "--yes", "--grace", "48"], options);
+  assert.match(
+    key.out,
+    /^Server public key:\n\t\S{44}\nServer public key for protocol v2:\n\t\S{44}\n$/,
+  );
+  assert.match(key.err, /^msp: note: the previous keys are accepted until \d{4}-\S+Z\n$/);
+  const object = JSON.parse(await mspOk(["rotate-server-key", "--yes", "--json"], options));
+  assert.equal(object.server_public_key, await folder.read("sec/server.pub"));
+  assert.equal(object.server2_public_key, await folder.read("sec/server2.pub"));
+  assert.equal(object.previous_accepted_until, null);
+  const secrets = await msp(["rotate-secrets", "--yes", "--grace", "0.5"], options);
+  assert.match(secrets.out, /^Client Hex Secret: [0-9a-f]{128}\n$/);
+  assert.match(secrets.err, /the previous secrets are accepted until \d{4}-\S+Z\n$/);
 });
 
 Deno.test("commands and server agree on the files through config.ini", async () => {

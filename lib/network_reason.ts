@@ -1,0 +1,88 @@
+/**
+ * @module
+ * Why a server cannot be reached, in words that help: what Deno and Node say about the network is
+ * made for their developers.
+ */
+
+/** Why a request failed, and what can be done about it. */
+export interface NetworkReason {
+  /** Completes "Cannot reach …: ". */
+  readonly state: string;
+  readonly hint?: string;
+}
+
+interface Pattern extends NetworkReason {
+  readonly matches: RegExp;
+}
+
+/** The first one that matches a code or a message in the chain of causes counts. */
+const PATTERNS: readonly Pattern[] = [
+  {
+    matches: /TimeoutError|timed out/i,
+    state: "no answer in time",
+  },
+  {
+    matches: /ECONNREFUSED|connection refused/i,
+    state: "connection refused",
+    hint: "nothing listens at that address: check host and port, and whether the server runs",
+  },
+  {
+    matches: /ENOTFOUND|EAI_|lookup address|no such host|name or service not known/i,
+    state: "the host name is not known",
+  },
+  {
+    matches: /EHOSTUNREACH|ENETUNREACH|no route to host|network is unreachable/i,
+    state: "the network has no way to that address",
+  },
+  {
+    matches: /UnknownIssuer|self[- ]signed|unable to (?:get|verify)/i,
+    state: "its certificate is not from an authority that is trusted here",
+    hint: "pass the certificate of its authority with --ca FILE",
+  },
+  {
+    matches: /NotValidForName|altnames|not valid for name/i,
+    state: "its certificate is for another host name",
+  },
+  {
+    matches: /certificate.*expired|CERT_HAS_EXPIRED|Expired/i,
+    state: "its certificate has expired",
+  },
+  {
+    matches: /NotValidYet/i,
+    state: "its certificate is not valid yet",
+    hint: "check this machine's clock",
+  },
+  {
+    matches: /InvalidContentType|wrong version number|corrupt message/i,
+    state: "it does not answer with TLS",
+    hint: "try the same URL with http://",
+  },
+  {
+    matches:
+      /ECONNRESET|EPIPE|closed before|connection (?:reset|closed|error)|socket hang up|unexpected (?:eof|end)/i,
+    state: "the connection was closed without an answer",
+    hint: "a server with TLS does so to plain HTTP: try the same URL with https://",
+  },
+];
+
+/**
+ * Why a request failed.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const error = new TypeError("failed", { cause: new Error("Connection refused (os error 111)") });
+ * assert.equal(networkReason(error).state, "connection refused");
+ * ```
+ */
+export function networkReason(error: unknown): NetworkReason {
+  const texts: string[] = [];
+  for (let each = error; each instanceof Error; each = each.cause) {
+    texts.push(each.name, each.message, "code" in each ? String(each.code) : "");
+  }
+  const text = texts.join("\n");
+  const found = PATTERNS.find(({ matches }) => matches.test(text));
+  if (found === undefined) return { state: "the network failed" };
+  const { state, hint } = found;
+  return { state, ...hint === undefined ? {} : { hint } };
+}
