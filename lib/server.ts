@@ -124,7 +124,7 @@ async function startParts(
     privateKey,
     keyring,
     claims,
-    functions: service.functions,
+    functions: service,
     observer,
   });
   closers.add(composition.close);

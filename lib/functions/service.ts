@@ -18,6 +18,13 @@ import type { FunctionObserver } from "./host_group.ts";
 import type { HostTimes } from "./host_process.ts";
 import { lookAgain, planFunctions, type PlanSources, type PlansResult, seenText } from "./plan.ts";
 import { Supervisor } from "./supervisor.ts";
+import type {
+  CallRequest,
+  CallResult,
+  DescribedFunction,
+  FunctionCaller,
+  FunctionDirectory,
+} from "./types.ts";
 import { chooseWall, describeWall, type Wall } from "./wall/choice.ts";
 import { probeWall } from "./wall/probe.ts";
 
@@ -47,7 +54,7 @@ export interface ServiceOptions extends Partial<HostTimes> {
 const log = logger("functions");
 
 /** Serves the functions of modules.ini. */
-export class FunctionService {
+export class FunctionService implements FunctionCaller, FunctionDirectory {
   readonly functions: Supervisor;
   readonly #sources: FunctionSources;
   /** Begins at once: the server has other things to do meanwhile. */
@@ -58,6 +65,8 @@ export class FunctionService {
   #watch: Watch | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #latest: PlansResult | undefined;
+  /** Resolves when modules.ini was read for the first time. */
+  readonly #firstLoad = Promise.withResolvers<void>();
   /** modules.ini cannot be read. */
   #isUnreadable = false;
 
@@ -115,6 +124,20 @@ export class FunctionService {
     log.info("Functions: {names}", { names });
   }
 
+  /**
+   * Calls a function; see {@link FunctionCaller.call}. The server listens before it reads modules.ini:
+   * calls that come earlier wait for that.
+   */
+  call(functionName: string, request: CallRequest): CallResult | Promise<CallResult> {
+    if (this.#latest !== undefined) return this.functions.call(functionName, request);
+    return this.#firstLoad.promise.then(() => this.functions.call(functionName, request));
+  }
+
+  /** The functions that can be called; see {@link FunctionDirectory.describe}. */
+  describe(): readonly DescribedFunction[] {
+    return this.functions.describe();
+  }
+
   /** Looks for changes at once, and tries again to load what failed. */
   async takeUp(): Promise<void> {
     await this.#watch?.takeUp();
@@ -146,7 +169,9 @@ export class FunctionService {
       log.warning("{warning}", { warning });
     }
     this.#latest = result;
-    return { ...result, changed: this.functions.apply(result) };
+    const changed = this.functions.apply(result);
+    this.#firstLoad.resolve();
+    return { ...result, changed };
   }
 
   async #reload(): Promise<string | undefined> {
