@@ -222,7 +222,8 @@ const ROUTES = [
   { line: "OPTIONS /v1", host: "x", status: 405 },
   { line: "DELETE /v1", host: "x", status: 405 },
   { line: "POST /", host: "x", status: 404 },
-  { line: "POST /v2", host: "x", status: 404 },
+  { line: "POST /v2", host: "x", status: 401 },
+  { line: "POST /v3", host: "x", status: 404 },
   { line: "POST /v1x", host: "x", status: 404 },
   { line: "POST /v1//", host: "x", status: 404 },
   { line: "POST //v1", host: "x", status: 404 },
@@ -236,7 +237,7 @@ const ROUTES = [
   { line: "POST /v1", host: "evil:99/../", status: 401 },
 ];
 
-Deno.test("only POST /v1 is the endpoint, whatever the Host header says", async () => {
+Deno.test("only POST /v1 and POST /v2 are endpoints, whatever the Host header says", async () => {
   await using folder = await TempFolder.make();
   await using server = await ServerProcess.start({ cwd: folder.path });
   for (const { line, host, status } of ROUTES) {
