@@ -3,21 +3,9 @@
  * Signals that the program must not react to in Deno's way: on SIGUSR1, Deno opens its debugger (2.9)
  * or exits (2.4).
  */
-import inspector from "node:inspector";
 
 /** Ignores signals, as far as the system has them. */
 export function ignoreSignals(...signals: readonly Deno.Signal[]): void {
   const known = signals.filter((signal) => Deno.build.os !== "windows" || signal === "SIGINT");
-  for (const signal of known) {
-    Deno.addSignalListener(signal, signal === "SIGUSR1" ? closeDebugger : () => {});
-  }
-}
-
-/** Deno 2.9 opens its debugger on SIGUSR1 beside any listener; before that, this does nothing. */
-function closeDebugger(): void {
-  try {
-    inspector.close();
-  } catch {
-    // Executables have none.
-  }
+  for (const signal of known) Deno.addSignalListener(signal, () => {});
 }
