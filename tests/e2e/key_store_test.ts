@@ -157,7 +157,3 @@ testIf(
     assert.doesNotMatch(server.err, /Debugger/);
   },
 );
-  server.signal("SIGUSR1");
-  assert.ok(isAnswer(await callServer(server.url, client, "time_test")));
-  assert.doesNotMatch(server.err, /Debugger/);
-});
