@@ -63,7 +63,7 @@ The server reloads the key store and the modules within a second of a change, an
 
 /** Says first where this happens: a start in the wrong folder creates a new installation there. */
 async function announce(paths: ServerPaths, settings: Settings, io: Io): Promise<void> {
-  // Whoever reads JSON from standard error gets nothing else.
+  // A program that reads JSON from standard error must get nothing else.
   if (settings.logFormat === "json") return;
   const { place, isNew, clientCount } = await describeInstallation(paths, settings.store);
   if (Deno.cwd() === "/" && place === "/") {
