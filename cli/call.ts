@@ -23,7 +23,7 @@ const TEXTS = {
   description:
     `Standard output is the answer alone, with a line end. The exit status is 1 when there is none.
 
-HTTP_PROXY and HTTPS_PROXY are used, except for this machine.`,
+HTTP_PROXY and HTTPS_PROXY are used, but HTTP_PROXY not for this machine.`,
   example: "msp call http://localhost:8000/v1 time_test",
 } as const satisfies CommandTexts;
 

@@ -6,7 +6,7 @@ import { CallError as ClientError } from "../client/errors.ts";
 import { callV1 } from "../client/v1.ts";
 import { formatKey, type PrivateKey, type PublicKey, type SecretHex } from "./crypto/keys.ts";
 import { CallError, reasonOf } from "./errors.ts";
-import { directFetch, isLoopback } from "./http/direct.ts";
+import { directFetch, isDirect } from "./http/direct.ts";
 import { networkReason } from "./network_reason.ts";
 import { count } from "./prose.ts";
 
@@ -76,12 +76,10 @@ export async function readCertificate(path: string): Promise<string> {
 
 /** Sends requests, to this machine without a proxy, and keeps the last response for {@link describe}. */
 class Sender {
-  readonly #caCertificate: string | undefined;
   readonly #client: Deno.HttpClient;
   response: Response | undefined;
 
   constructor({ caCertificate }: CallOptions) {
-    this.#caCertificate = caCertificate;
     this.#client = Deno.createHttpClient({
       caCerts: caCertificate === undefined ? [] : [caCertificate],
     });
@@ -89,8 +87,8 @@ class Sender {
 
   async send(target: string, init: RequestInit): Promise<Response> {
     const url = new URL(target);
-    this.response = isLoopback(url.hostname)
-      ? await directFetch(url, this.#directInit(init))
+    this.response = isDirect(url)
+      ? await directFetch(url, directInit(init))
       : await fetch(target, { ...init, client: this.#client });
     return this.response;
   }
@@ -98,16 +96,15 @@ class Sender {
   [Symbol.dispose](): void {
     this.#client.close();
   }
+}
 
-  #directInit({ body, signal }: RequestInit): Parameters<typeof directFetch>[1] {
-    return {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: body as Uint8Array,
-      signal: signal ?? AbortSignal.timeout(TIMEOUT_MS),
-      ...this.#caCertificate === undefined ? {} : { caCertificate: this.#caCertificate },
-    };
-  }
+function directInit({ body, signal }: RequestInit): Parameters<typeof directFetch>[1] {
+  return {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: body as Uint8Array,
+    signal: signal ?? AbortSignal.timeout(TIMEOUT_MS),
+  };
 }
 
 function describe(

@@ -3,7 +3,7 @@
  * What may be wrong with the clock: requests carry the time, and log lines show it.
  */
 import type { Settings } from "./config/settings.ts";
-import { directFetch, isLoopback } from "./http/direct.ts";
+import { directFetch, isDirect } from "./http/direct.ts";
 import { serverKeyPath } from "./keys/server_keys.ts";
 import type { Finding } from "./keys/check.ts";
 import { networkReason } from "./network_reason.ts";
@@ -59,7 +59,7 @@ async function checkAgainst(url: URL, { requestTtlSeconds }: Settings): Promise<
   const before = Date.now();
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
-    response = isLoopback(url.hostname)
+    response = isDirect(url)
       ? await directFetch(url, { signal })
       : await fetch(url, { redirect: "manual", signal });
   } catch (error) {

@@ -4,9 +4,9 @@
  */
 import { X509Certificate } from "node:crypto";
 import type { TlsFiles } from "./config/settings.ts";
-import { reasonOf } from "./errors.ts";
-import { isPairMismatch, readTlsPair, type TlsPair } from "./http/tls.ts";
+import { pairFault, readTlsPair, type TlsPair } from "./http/tls.ts";
 import { attempt, type Finding } from "./keys/check.ts";
+import { count } from "./prose.ts";
 
 const DAY_SECONDS = 86_400;
 /** Certificates of public authorities are renewed about 30 days before their end. */
@@ -29,8 +29,8 @@ export async function checkTls(files: TlsFiles, nowSeconds: number): Promise<Fin
   const daysLeft = (endOf(pair) - nowSeconds) / DAY_SECONDS;
   if (daysLeft < 0) wrong(`${certFile}: it has expired`, "renew it");
   else if (daysLeft < SOON_DAYS) {
-    const what = `${certFile}: it expires in ${Math.floor(daysLeft)} days`;
-    findings.push({ level: "note", what, remedy: "see why it was not renewed" });
+    const what = `${certFile}: it expires in ${count(Math.floor(daysLeft), "day")}`;
+    findings.push({ level: "note", what, remedy: "check why it was not renewed" });
   }
   return findings;
 }
@@ -41,7 +41,7 @@ function pairState(pair: TlsPair): string | undefined {
     Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...pair }).close();
     return undefined;
   } catch (error) {
-    return isPairMismatch(error) ? "the key is not that of the certificate" : reasonOf(error);
+    return pairFault(error);
   }
 }
 

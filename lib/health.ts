@@ -4,12 +4,13 @@
  */
 import type { Settings } from "./config/settings.ts";
 import { CallError } from "./errors.ts";
-import { directFetch } from "./http/direct.ts";
 import { bracketed } from "./http/listener.ts";
 import { networkReason } from "./network_reason.ts";
-import { findServer, type ServerAtWork } from "./state.ts";
+import { findServer } from "./state.ts";
 
 const TIMEOUT_MS = 5000;
+/** A status line is shorter. */
+const MAX_LINE_BYTES = 256;
 
 /**
  * Asks the server of an installation: its admin address when it has one, else its endpoint. A GET of the
@@ -26,19 +27,18 @@ export async function checkHealth(settings: Settings): Promise<string> {
     return await checkUrl(`http://${authority(admin.listen)}/healthz`);
   }
   const url = URL.parse(server?.url ?? "");
-  // Without a port, it is the URL for requests through a socket.
-  if (listen.socket !== undefined && (url === null || url.port === "")) {
-    const { path } = listen.socket;
-    return await ask(new URL("http://localhost/v1"), `the socket ${path}`, { socketPath: path });
-  }
-  const scheme = listen.tls === undefined ? "http" : "https";
-  const target = url ?? new URL(`${scheme}://${authority(listen)}/v1`);
   try {
-    return target.protocol === "https:" ? await checkPort(target) : await ask(target, target.href);
+    // Without a port, it is the URL for requests through a socket.
+    if (listen.socket !== undefined && (url === null || url.port === "")) {
+      return await checkSocket(listen.socket.path);
+    }
+    const scheme = listen.tls === undefined ? "http" : "https";
+    const target = url ?? new URL(`${scheme}://${authority(listen)}/v1`);
+    return target.protocol === "https:" ? await checkPort(target) : await checkUrl(target.href);
   } catch (error) {
-    throw error instanceof CallError && server === undefined
-      ? withoutServer(error, settings)
-      : error;
+    if (!(error instanceof CallError) || server !== undefined) throw error;
+    const hint = `no server uses ${settings.stateFolder}; msp serve starts one`;
+    throw new CallError(error.message, { cause: error.cause, hint });
   }
 }
 
@@ -48,45 +48,76 @@ export async function checkHealth(settings: Settings): Promise<string> {
  * @throws {CallError} saying what is wrong.
  */
 export async function checkUrl(text: string): Promise<string> {
-  return await ask(new URL(text), text);
+  const url = new URL(text);
+  const connect = url.protocol === "https:" ? Deno.connectTls : Deno.connect;
+  return await ask(`${url.origin}${url.pathname}`, url, () => connect(addressOf(url)));
 }
 
-/** The server that uses an installation now, for other commands. */
-export type { ServerAtWork };
+async function checkSocket(path: string): Promise<string> {
+  const url = new URL("http://localhost/v1");
+  return await ask(`the socket ${path}`, url, () => Deno.connect({ transport: "unix", path }));
+}
 
-async function ask(url: URL, name: string, way: { socketPath?: string } = {}): Promise<string> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const response = await directFetch(url, { ...way, signal }).catch((error) => {
+async function checkPort(url: URL): Promise<string> {
+  using connection = await inTime(Deno.connect(addressOf(url))).catch((error) => {
+    throw notReached(url.host, error);
+  });
+  const { hostname, port } = connection.remoteAddr;
+  return `${bracketed(hostname)}:${port} accepts connections`;
+}
+
+async function ask(name: string, url: URL, connect: () => Promise<Deno.Conn>): Promise<string> {
+  const line = await statusLine(url, connect).catch((error) => {
     throw notReached(name, error);
   });
-  await response.body?.cancel();
-  const { status } = response;
-  const expected = url.pathname === "/healthz" ? 200 : 405;
+  const status = /^HTTP\/1\.[01] (\d{3})\b/.exec(line)?.[1];
+  const expected = url.pathname === "/healthz" ? "200" : "405";
   if (status === expected) return `${name} is healthy`;
-  throw new CallError(`${name} is not healthy: status ${status}, expected ${expected}`);
+  const state = status === undefined
+    ? "it does not answer with HTTP"
+    : `status ${status}, expected ${expected}`;
+  throw new CallError(`${name} is not healthy: ${state}`);
 }
 
-async function checkPort({ hostname, port }: URL): Promise<string> {
-  const name = `${hostname}:${port}`;
-  try {
-    (await Deno.connect({ hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port) }))
-      .close();
-    return `${name} accepts connections`;
-  } catch (error) {
-    throw notReached(name, error);
+/** The first line of the response, which is all that counts; `fetch` would ask a proxy. */
+async function statusLine(url: URL, connect: () => Promise<Deno.Conn>): Promise<string> {
+  using connection = await inTime(connect());
+  const head = `GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\n`;
+  const request = new TextEncoder().encode(`${head}Connection: close\r\n\r\n`);
+  for (let done = 0; done < request.length;) {
+    done += await inTime(connection.write(request.subarray(done)));
   }
+  let text = "";
+  const bytes = new Uint8Array(MAX_LINE_BYTES);
+  while (!text.includes("\n") && text.length < MAX_LINE_BYTES) {
+    const length = await inTime(connection.read(bytes));
+    if (length === null) break;
+    text += new TextDecoder().decode(bytes.subarray(0, length));
+  }
+  return text;
+}
+
+/** What a step gives, if it does so in time. */
+async function inTime<T>(step: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DOMException("", "TimeoutError")), TIMEOUT_MS);
+  });
+  // Nobody waits for it any more when the time is over.
+  step.catch(() => {});
+  return await Promise.race([step, timeout]).finally(() => clearTimeout(timer));
+}
+
+function addressOf({ protocol, hostname, port }: URL): { hostname: string; port: number } {
+  const fallback = protocol === "https:" ? 443 : 80;
+  return {
+    hostname: hostname.replace(/^\[|\]$/g, ""),
+    port: port === "" ? fallback : Number(port),
+  };
 }
 
 function notReached(name: string, error: unknown): CallError {
-  const { state } = networkReason(error);
-  return new CallError(`Cannot reach ${name}: ${state}`, { cause: error });
-}
-
-function withoutServer(error: CallError, { stateFolder }: Settings): CallError {
-  return new CallError(error.message, {
-    cause: error.cause,
-    hint: `no server uses ${stateFolder}; msp serve starts one`,
-  });
+  return new CallError(`Cannot reach ${name}: ${networkReason(error).state}`, { cause: error });
 }
 
 /** Host and port by which this machine reaches what listens on every address. */

@@ -35,6 +35,11 @@ const PATTERNS: readonly Pattern[] = [
     state: "the network has no way to that address",
   },
   {
+    matches: /CaUsedAsEndEntity/,
+    state: "its certificate is that of an authority, not that of a server",
+    hint: "the server needs a certificate with basicConstraints CA:FALSE",
+  },
+  {
     matches: /UnknownIssuer|self[- ]signed|unable to (?:get|verify)/i,
     state: "its certificate is not from an authority that is trusted here",
     hint: "pass the certificate of its authority with --ca FILE",
@@ -53,15 +58,24 @@ const PATTERNS: readonly Pattern[] = [
     hint: "check this machine's clock",
   },
   {
+    matches: /peer certificate/i,
+    state: "its certificate cannot be verified",
+  },
+  {
     matches: /InvalidContentType|wrong version number|corrupt message/i,
     state: "it does not answer with TLS",
     hint: "try the same URL with http://",
   },
   {
+    matches: /HPE_|invalid HTTP version|Parse Error/i,
+    state: "it does not answer with HTTP",
+    hint: "a server with TLS needs https://",
+  },
+  {
     matches:
       /ECONNRESET|EPIPE|closed before|connection (?:reset|closed|error)|socket hang up|unexpected (?:eof|end)/i,
     state: "the connection was closed without an answer",
-    hint: "a server with TLS does so to plain HTTP: try the same URL with https://",
+    hint: "a server with TLS does so without https://",
   },
 ];
 

@@ -1,10 +1,9 @@
 /**
  * @module
- * Requests that go straight to their target. `fetch` asks the proxies of the environment (HTTP_PROXY, …)
- * whatever the target is; this machine itself is reached without one.
+ * Requests to this machine. `fetch` asks the proxies of the environment (HTTP_PROXY, …) whatever the target
+ * is; these go straight to it. Without TLS: `node:https` needs permissions that the program does not have.
  */
 import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { Readable } from "node:stream";
 
 /** What goes along with a request. */
@@ -15,16 +14,15 @@ export interface DirectInit {
   readonly signal: AbortSignal;
   /** Path of a Unix socket in place of the host and port of the URL. */
   readonly socketPath?: string;
-  /** A certificate authority to trust beside those of the system, in PEM. */
-  readonly caCertificate?: string;
 }
 
 /** Statuses that have no body. */
 const NULL_BODY = [204, 205, 304];
 
-/** Whether a host is this machine. */
-export function isLoopback(hostname: string): boolean {
-  return /^(?:localhost|.*\.localhost|127(?:\.\d+){3}|\[::1\])$/i.test(hostname);
+/** Whether {@link directFetch} can and should send a request: to this machine, without TLS. */
+export function isDirect({ protocol, hostname }: URL): boolean {
+  return protocol === "http:" &&
+    /^(?:localhost|.*\.localhost|127(?:\.\d+){3}|\[::1\])$/i.test(hostname);
 }
 
 /**
@@ -33,8 +31,7 @@ export function isLoopback(hostname: string): boolean {
  * @throws {Error} of the network, or the reason of the signal.
  */
 export function directFetch(url: URL, init: DirectInit): Promise<Response> {
-  const { method = "GET", headers = {}, body, signal, socketPath, caCertificate } = init;
-  const send = url.protocol === "https:" ? httpsRequest : httpRequest;
+  const { method = "GET", headers = {}, body, signal, socketPath } = init;
   return new Promise((resolve, reject) => {
     const options = {
       method,
@@ -43,13 +40,12 @@ export function directFetch(url: URL, init: DirectInit): Promise<Response> {
       agent: false,
       signal,
       ...socketPath === undefined ? {} : { socketPath },
-      ...caCertificate === undefined ? {} : { ca: caCertificate },
     };
-    const request = send(url, options, (message) => {
+    const request = httpRequest(url, options, (message) => {
       const status = message.statusCode ?? 0;
-      const text = NULL_BODY.includes(status) ? null : Readable.toWeb(message);
+      const stream = NULL_BODY.includes(status) ? null : Readable.toWeb(message);
       resolve(
-        new Response(text as ReadableStream | null, {
+        new Response(stream as ReadableStream | null, {
           status,
           headers: Object.entries(message.headersDistinct).flatMap(([name, values = []]) =>
             values.map((value): [string, string] => [name, value])

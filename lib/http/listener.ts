@@ -8,7 +8,7 @@ import { ConfigError, reasonOf } from "../errors.ts";
 import { removeIfThere } from "../files.ts";
 import { logger } from "../log.ts";
 import type { FaultyPart, Observer } from "../observer.ts";
-import { isPairMismatch, type TlsPair } from "./tls.ts";
+import { pairFault, type TlsPair } from "./tls.ts";
 
 /** How long a stop waits for requests in flight. */
 const STOP_TIMEOUT_MS = 10_000;
@@ -216,8 +216,7 @@ export class Listener {
         hint: `choose another address with ${addressOptions}`,
       });
     }
-    const state = isPairMismatch(error) ? "KeyFile is not the key of CertFile" : reasonOf(error);
-    return new ConfigError(`Cannot use the certificate: ${state}`, {
+    return new ConfigError(`Cannot use the certificate: ${pairFault(error)}`, {
       cause: error,
       hint: "check [Server] CertFile and KeyFile in config.ini",
     });
