@@ -2,14 +2,14 @@
  * @module
  * Looks at a whole installation: configuration, key store, certificate, functions, clock.
  */
-import { dirname } from "node:path";
 import type { IsHeld } from "./config/permissions.ts";
 import { inspectSettings, type Overrides, type Settings } from "./config/settings.ts";
 import { checkClock } from "./doctor_clock.ts";
+import { checkFiles } from "./doctor_files.ts";
+import { checkServer } from "./doctor_server.ts";
 import { checkTls } from "./doctor_tls.ts";
-import { MspError, reasonOf } from "./errors.ts";
-import { isFolder } from "./files.ts";
-import type { ServerPaths } from "./first_start.ts";
+import { MspError } from "./errors.ts";
+import { describeInstallation, type ServerPaths } from "./first_start.ts";
 import { describeFunctions } from "./functions/service.ts";
 import { describeWall, type Wall } from "./functions/wall/choice.ts";
 import { attempt, checkStore, type Finding } from "./keys/check.ts";
@@ -31,23 +31,49 @@ export interface Examination {
   readonly facts: readonly string[];
 }
 
-/** Examines an installation. */
+/** Examines an installation. A check that cannot go on is a finding of its own. */
 export async function examine(options: DoctorOptions): Promise<Examination> {
   const { paths, overrides, nowSeconds } = options;
-  const findings: Finding[] = [];
   const read = await attempt(() => inspectSettings(paths.config, overrides));
   if ("finding" in read) return { findings: [read.finding], facts: [] };
   const { settings, warnings, faults } = read.value;
-  findings.push(...faults.map(({ message, hint }) => wrong(message, hint ?? "correct that value")));
-  findings.push(...warnings.map((what) => wrong(what, "correct or remove that line")));
-  findings.push(...await checkStore(settings.store, nowSeconds));
-  const { tls } = settings.listen;
-  if (tls !== undefined) findings.push(...await checkTls(tls, nowSeconds));
-  findings.push(...await checkClock(settings, options));
-  const functions = await checkFunctions(settings, options);
-  findings.push(...functions.findings);
-  findings.push(...await checkLog(paths));
-  return { findings, facts: functions.facts };
+  const { listen: { tls }, store } = settings;
+  const { place, isNew } = await describeInstallation(paths, store);
+  // A client has a clock, too.
+  if (isNew && options.clockUrl !== undefined) {
+    return { facts: [], ...await part(() => checkClock(settings, options)) };
+  }
+  if (isNew) {
+    const remedy = "run msp doctor in the server's folder, or msp serve to create an installation";
+    return { findings: [wrong(`there is no installation in ${place}`, remedy)], facts: [] };
+  }
+  const parts = [
+    await part(() => checkServer(settings, paths.config)),
+    {
+      findings: [
+        ...faults.map(({ message, hint }) => wrong(message, hint ?? "correct that value")),
+        ...warnings.map((what) => wrong(what, "correct or remove that line")),
+      ],
+    },
+    await part(() => checkStore(store, nowSeconds)),
+    await part(() => checkFiles(settings, paths.log)),
+    ...tls === undefined ? [] : [await part(() => checkTls(tls, nowSeconds))],
+    await part(() => checkClock(settings, options)),
+    await part(() => checkFunctions(settings, options)),
+  ];
+  return {
+    findings: parts.flatMap(({ findings }) => findings),
+    facts: parts.flatMap(({ facts = [] }) => facts),
+  };
+}
+
+type Part = Partial<Examination> & Pick<Examination, "findings">;
+
+/** What a check gives, or that it cannot go on: the others do. */
+async function part(check: () => Promise<Part | Finding[]>): Promise<Part> {
+  const result = await attempt(check);
+  if ("finding" in result) return { findings: [result.finding] };
+  return Array.isArray(result.value) ? { findings: result.value } : result.value;
 }
 
 function wrong(what: string, remedy: string): Finding {
@@ -81,15 +107,4 @@ function withoutWall(wall: Wall): Finding {
     ? "remove Wall=none from [Functions], or serve only modules that you trust"
     : "serve only modules that you trust; see docs/modules.md for what a wall needs";
   return { level: "note", what, remedy };
-}
-
-async function checkLog({ log }: ServerPaths): Promise<Finding[]> {
-  try {
-    const folder = await isFolder(log) ? log : dirname(log);
-    const mode = (await Deno.stat(folder)).mode ?? 0;
-    if (folder !== log || (mode & 0o002) === 0) return [];
-    return [wrong(`${log} can be written by everybody`, `chmod o-w ${log}`)];
-  } catch (error) {
-    return [wrong(`Cannot look at ${log}: ${reasonOf(error)}`, "check --log-dir")];
-  }
 }

@@ -39,7 +39,7 @@ export abstract class MspError extends Error {
   constructor(message: string, detail: ErrorDetail = {}) {
     super(message, { cause: detail.cause });
     this.name = new.target.name;
-    this.hint = detail.hint ?? grantHint(detail.cause);
+    this.hint = detail.hint ?? grantHint(detail.cause) ?? ownerHint(detail.cause);
   }
 }
 
@@ -91,6 +91,19 @@ function grantHint(error: unknown): string | undefined {
     ? `build the program with deno task compile ${flags}`
     : `start it with deno run ${flags} … main.ts`;
   return `use a path below the working folder, or grant its folder: ${how}`;
+}
+
+/** What to check when the operating system denies access. */
+function ownerHint(error: unknown): string | undefined {
+  if (!(error instanceof Deno.errors.PermissionDenied)) return undefined;
+  // Deno 2.4.2 does not always name the path; the message around it does.
+  const path = pathOf(error) ?? "it";
+  return `the user of this program needs access to ${path}: check its owner and mode with ls -ld`;
+}
+
+/** The path that an error of the file system is about, where it says so. */
+export function pathOf(error: unknown): string | undefined {
+  return error instanceof Error ? /'([^']+)'$/.exec(error.message)?.[1] : undefined;
 }
 
 /**

@@ -41,12 +41,12 @@ const PUBLIC_FOLDER = 0o755;
 const PUBLIC_FILE = 0o644;
 const DEMO_MODULE = "simple_time";
 
-/** What is there, without a change. What cannot be read counts as absent: the start says why. */
+/** What is there, without a change. */
 export async function describeInstallation(
   { config }: ServerPaths,
   store: StorePaths,
 ): Promise<Installation> {
-  const isThere = (path: string): Promise<boolean> => exists(path).catch(() => false);
+  const isThere = (path: string): Promise<boolean> => exists(path).catch(() => true);
   const clients = await listClientFiles(store.clientsFolder).catch(() => []);
   const folder = resolve(".");
   const isLocal = [config, store.serverFolder].every((path) => isBelow(path, folder));

@@ -23,6 +23,7 @@ const MAX_LINE_BYTES = 256;
 export async function checkHealth(settings: Settings): Promise<string> {
   const server = await findServer(settings.stateFolder);
   const { admin, listen } = settings;
+  if (server?.admin !== undefined) return await checkUrl(`${server.admin}/healthz`);
   if (admin !== undefined && admin.listen.port !== 0) {
     return await checkUrl(`http://${authority(admin.listen)}/healthz`);
   }

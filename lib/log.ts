@@ -13,7 +13,7 @@ import {
   type LogRecord,
   reset,
 } from "@logtape/logtape";
-import { ConfigError, reasonOf } from "./errors.ts";
+import { ConfigError, pathOf, reasonOf } from "./errors.ts";
 import { openLogFile } from "./log_file.ts";
 
 const ROOT = "msp";
@@ -104,7 +104,7 @@ export async function openLog(
     });
     return wasMade;
   } catch (error) {
-    throw new ConfigError(`Cannot write the log in ${folder}: ${reasonOf(error)}`, {
+    throw new ConfigError(`Cannot write the log, ${pathOf(error) ?? folder}: ${reasonOf(error)}`, {
       cause: error,
     });
   }

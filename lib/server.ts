@@ -39,6 +39,7 @@ import { MemoryClaims } from "./replay/memory.ts";
 import { takeOverOldJournal } from "./replay/old_journal.ts";
 import { StateFolder } from "./state.ts";
 import type { Tickets } from "./protocol/tickets.ts";
+import { VERSION } from "./version.ts";
 import { Watch } from "./watch.ts";
 
 /** How to start a server. */
@@ -155,16 +156,20 @@ async function startParts(
         queueLength,
       })),
   });
-  if (settings.admin !== undefined && metrics !== undefined) {
-    const admin = await startAdmin(settings.admin, {
-      isHealthy: () => listener.isListening,
-      metrics: () => metrics.expose(),
-    }, observer);
+  const admin = metrics && settings.admin && await startAdmin(settings.admin, {
+    isHealthy: () => listener.isListening,
+    metrics: () => metrics.expose(),
+  }, observer);
+  if (admin !== undefined) {
     closers.add(() => admin.stop());
     log.info("Health and metrics on {url}", { url: admin.origin });
   }
   log.info("Listening on {listening}", { listening: listener.listening });
-  await state.describe(`${listener.origin}/v1`);
+  await state.describe({
+    url: `${listener.origin}/v1`,
+    version: VERSION,
+    admin: admin?.origin,
+  });
   await service.start();
   return {
     url: `${listener.origin}/v1`,

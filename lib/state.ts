@@ -56,9 +56,9 @@ export class StateFolder {
     return new StateFolder(path, await takeLock(path), options);
   }
 
-  /** Notes for other commands at which URL this server is. */
-  async describe(url: string): Promise<void> {
-    this.#lines = [url];
+  /** Notes for other commands where and what this server is. */
+  async describe({ url, version, admin }: ServerDescription): Promise<void> {
+    this.#lines = [url, version, ...admin === undefined ? [] : [admin]];
     await this.#lock?.describe(this.#lines);
   }
 
@@ -114,12 +114,21 @@ async function takeLock(folder: string): Promise<TakenLock> {
   });
 }
 
-/** A server that runs. */
-export interface ServerAtWork {
+/** What a server says of itself. */
+export interface ServerDescription {
+  /** Its endpoint. */
+  readonly url: string;
+  readonly version: string;
+  /** Origin of its admin listener, where it has one. */
+  readonly admin?: string | undefined;
+}
+
+/** A server that runs; it describes itself once it listens. */
+export interface ServerAtWork extends Partial<ServerDescription> {
   /** For people: `process 123`. */
   readonly name: string;
-  /** Its endpoint, once it listens. */
-  readonly url: string | undefined;
+  /** When it described itself. */
+  readonly startedAt: Date | null;
 }
 
 /** The server that uses a state folder now, if one does. Changes nothing. */
@@ -129,8 +138,10 @@ export async function findServer(folder: string): Promise<ServerAtWork | undefin
   const lock = isThere ? await acquireLock(path, PROBE_MS).catch(() => undefined) : undefined;
   if (lock === undefined) return undefined;
   if (typeof lock === "string") {
-    const [, url] = await readLock(path);
-    return { name: lock, url };
+    const [, url, version, admin] = await readLock(path);
+    const startedAt = (await Deno.stat(path).catch(() => undefined))?.mtime ?? null;
+    const description = url === undefined || version === undefined ? {} : { url, version, admin };
+    return { name: lock, startedAt, ...description };
   }
   await lock[Symbol.asyncDispose]();
   return undefined;

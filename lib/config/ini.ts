@@ -45,7 +45,11 @@ export async function readIni(path: string): Promise<IniFile> {
   try {
     bytes = await Deno.readFile(path);
   } catch (error) {
-    throw new ConfigError(`Cannot read ${path}: ${reasonOf(error)}`, { cause: error });
+    const hint = "a server creates it at its start: run the command in the server's folder";
+    throw new ConfigError(`Cannot read ${path}: ${reasonOf(error)}`, {
+      cause: error,
+      ...error instanceof Deno.errors.NotFound ? { hint } : {},
+    });
   }
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);

@@ -9,7 +9,7 @@ import { Box } from "../crypto/box.ts";
 import { sha256 } from "../crypto/digest.ts";
 import { formatKey, type KeyPair } from "../crypto/keys.ts";
 import { generateKeyPair } from "../crypto/nacl.ts";
-import { MspError } from "../errors.ts";
+import { MspError, pathOf, reasonOf } from "../errors.ts";
 import { exists } from "../files.ts";
 import {
   checkServerPublicKey,
@@ -100,14 +100,19 @@ async function checkServerPair(
 /** What an action gave, or what is wrong because it failed. */
 export type Attempt<T> = { readonly value: T } | { readonly finding: Finding };
 
-/** Makes a finding of an error of ours. */
+/** Makes a finding of an error of ours, or of one of the file system. */
 export async function attempt<T>(action: () => Promise<T>): Promise<Attempt<T>> {
   try {
     return { value: await action() };
   } catch (error) {
-    if (!(error instanceof MspError)) throw error;
-    const remedy = error.hint ?? "restore it from a backup";
-    return { finding: { level: "wrong", what: error.message, remedy } };
+    if (error instanceof MspError) {
+      const remedy = error.hint ?? "restore it from a backup";
+      return { finding: { level: "wrong", what: error.message, remedy } };
+    }
+    const path = pathOf(error);
+    if (path === undefined) throw error;
+    const what = `Cannot use ${path}: ${reasonOf(error)}`;
+    return { finding: { level: "wrong", what, remedy: "check owner and mode with ls -ld" } };
   }
 }
 
