@@ -210,20 +210,3 @@ Deno.test("commands and server agree on the files through config.ini", async () 
   await mspOk(["purgeclients", "--yes", "--config", "my.ini"], { cwd: folder.path });
   assert.deepEqual(await folder.names("cli"), [".lock"]);
 });
-
-Deno.test("call refuses an answer that is a value of its own request, and prints nothing of it", async () => {
-  await using folder = await TempFolder.make();
-  const { secretHex } = await registerClient(folder);
-  for (const name of ["id", "check", "ts", "entry"]) {
-    await using server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-      async (request) => Response.json({ value: (await request.json())[name] }),
-    );
-    const url = `http://127.0.0.1:${server.addr.port}/v1`;
-    const { code, out, err } = await msp(["call", url, "time_test"], { cwd: folder.path });
-    assert.equal(code, 1, name);
-    assert.equal(out, "");
-    assert.match(err, /the answer does not open under these keys/);
-    assert.ok(!err.includes(secretHex));
-  }
-});

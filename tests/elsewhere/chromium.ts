@@ -2,9 +2,10 @@
  * @module
  * A page in a real Chromium, without a window, and a server for its files.
  */
+import { repositoryPath } from "../../tasks/root.ts";
 import { run, TempFolder } from "../program.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = repositoryPath("");
 const TIMEOUT_MS = 120_000;
 
 /** Bundles a file for pages; `node:` imports stay. */

@@ -2,13 +2,14 @@
  * Protocol v2 with two implementations of Noise that nobody here wrote, from Debian: they say hello to the
  * real server and call a function.
  */
+import { repositoryPath } from "../../tasks/root.ts";
 import assert from "node:assert/strict";
 import { hasPython, isFile, isInstalled, PYTHON, testIf } from "../conditions.ts";
 import { writeModules } from "../functions.ts";
 import { run, ServerProcess, TempFolder } from "../program.ts";
 import { registerProfile, v2Url } from "../v2_client.ts";
 
-const HERE = new URL(".", import.meta.url).pathname;
+const HERE = repositoryPath("tests/interop/");
 const REQUEST = '{"jsonrpc":"2.0","method":"echo","params":{"text":"Küche"},"id":"a"}';
 const RESPONSE = '{"jsonrpc":"2.0","result":{"text":"Küche"},"id":"a"}';
 
