@@ -54,7 +54,7 @@ testIf(
     assert.equal(demo.code, 0, demo.err + demo.out);
     assert.match(demo.out, /It is currently[\s\S]*\nDone\.\n$/);
     const tests = ["tests/conventions_test.ts", "tests/e2e/first_start_test.ts"];
-    const filter = "--filter=/pinned|prints our name/";
+    const filter = "--filter=/pinned to exact|prints our name/";
     const { code, out, err } = await runIn(path, "task", "test", "--no-check", filter, ...tests);
     assert.equal(code, 0, out + err);
     assert.match(out, /^ok \| 2 passed/m);
