@@ -183,9 +183,11 @@ export class Listener {
   #checkAddress(server: Deno.HttpServer): void {
     const { addr } = server;
     const { socket } = this.#address;
+    // Deno 2.4.2 does not tell where it listens with TLS; the port was probed before.
+    if (this.#tls !== undefined) return;
     const isAsked = socket !== undefined
       ? addr.transport !== "tcp"
-      : addr.transport === "tcp" && (this.#port === 0 || addr.port === this.#port || this.#tls);
+      : addr.transport === "tcp" && (this.#port === 0 || addr.port === this.#port);
     if (isAsked) return;
     server.shutdown().catch(() => {});
     const other = addr.transport === "tcp" ? `${addr.hostname}:${addr.port}` : "a socket";
