@@ -4,6 +4,7 @@
  * without Landlock is simulated by a filter of system calls.
  */
 import assert from "node:assert/strict";
+import { registerClient } from "../registered.ts";
 import { repositoryPath } from "../../tasks/root.ts";
 import { IS_ROOT, testIf } from "../conditions.ts";
 import { FunctionServer, type FunctionSetup, writeModules } from "../functions.ts";
@@ -149,6 +150,7 @@ for (const { name, config, message } of IMPOSSIBLE) {
 
 Deno.test("doctor and functions say that there is no wall, and why", async () => {
   await using folder = await TempFolder.make();
+  await registerClient(folder);
   await writeModules(folder, { modules: { f: CODE }, sections: "[f]\nWrite=data\n" });
   await Deno.mkdir(folder.join("data"));
   const doctor = await run([...OLD_KERNEL, ...PROGRAM, "doctor"], { cwd: folder.path });
