@@ -2,6 +2,7 @@
  * @module
  * A program under measurement: starts it, reads its log, stops it.
  */
+import { resolve } from "node:path";
 import { programFlags } from "../tasks/flags.ts";
 import { repositoryPath } from "../tasks/root.ts";
 import { proportionalMegabytes } from "./processes.ts";
@@ -105,7 +106,7 @@ const SERVE = ["serve", "--host", "127.0.0.1", "--port", "0"];
 
 /** The server: from the sources, or an executable. */
 export function serverLine(binary: string | undefined): string[] {
-  if (binary !== undefined) return [binary, ...SERVE];
+  if (binary !== undefined) return [resolve(binary), ...SERVE];
   return sourceLine(repositoryPath("main.ts"), programFlags());
 }
 
