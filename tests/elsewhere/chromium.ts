@@ -3,7 +3,7 @@
  * A page in a real Chromium, without a window, and a server for its files.
  */
 import { repositoryPath } from "../../tasks/root.ts";
-import { run, TempFolder } from "../program.ts";
+import { run } from "../program.ts";
 
 const ROOT = repositoryPath("");
 const TIMEOUT_MS = 120_000;
@@ -33,7 +33,7 @@ export async function runPage(
   imports: Readonly<Record<string, string>> = {},
   handler: PageHandler = () => undefined,
 ): Promise<string> {
-  await using profile = await TempFolder.make();
+  const profile = await Deno.makeTempDir({ prefix: "msp-test-" });
   const { promise: outcome, resolve, reject } = Promise.withResolvers<string>();
   const names = Object.entries(imports).map(([name], i) => [name, `/import${i}.js`] as const);
   const files = Object.values(imports);
@@ -69,7 +69,7 @@ onunhandledrejection = ({ reason }) => onerror(String(reason?.stack ?? reason));
       "--disable-gpu",
       "--disable-dev-shm-usage",
       "--no-first-run",
-      `--user-data-dir=${profile.path}`,
+      `--user-data-dir=${profile}`,
       `http://127.0.0.1:${server.addr.port}/`,
     ],
     stdout: "null",
@@ -82,5 +82,18 @@ onunhandledrejection = ({ reason }) => onerror(String(reason?.stack ?? reason));
     browser.kill("SIGKILL");
     await browser.status;
     await server.shutdown();
+    await removeProfile(profile);
+  }
+}
+
+/** Processes that Chromium started may write for a moment after it was killed. */
+async function removeProfile(path: string): Promise<void> {
+  for (let attempts = 1;; attempts++) {
+    try {
+      return await Deno.remove(path, { recursive: true });
+    } catch (error) {
+      if (attempts === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   }
 }
