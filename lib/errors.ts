@@ -82,6 +82,7 @@ export class OutputError extends MspError {
 function grantHint(error: unknown): string | undefined {
   if (!(error instanceof Deno.errors.NotCapable)) return undefined;
   const path = /access to "([^"]+)"/.exec(error.message)?.[1];
+  if (/^\/(?:dev|proc|sys)\//.test(path ?? "")) return "choose a path that is not a system file";
   // Files are replaced whole, through a temporary file beside them.
   const folder = path === undefined ? undefined : dirname(path);
   // Never more than one folder: a grant of / is one of the whole disk.
@@ -119,9 +120,23 @@ export function pathOf(error: unknown): string | undefined {
 export function reasonOf(error: unknown): string {
   for (const [kind, reason] of REASONS) if (error instanceof kind) return reason;
   if (!(error instanceof Error)) return String(error);
+  if (/lookup address information/.test(error.message)) return "the host name is not known";
   return error.message
     .replace(/[:,]? (?:open|mkdir|rename|stat|readdir|read|write|remove) ['"/].*$/, "")
     .replace(/ \(os error \d+\)/, "");
+}
+
+// Deno has no classes for these.
+
+/** Whether a file cannot be replaced or removed because it is in use or a mount (EBUSY of Linux). */
+export function isBusy(error: unknown): error is Error {
+  return error instanceof Error && /\(os error 16\)/.test(error.message);
+}
+
+/** Whether a file system does not know an operation (EINVAL, and EOPNOTSUPP of Linux and macOS). */
+export function isUnsupported(error: unknown): boolean {
+  return error instanceof Deno.errors.NotSupported ||
+    error instanceof Error && /\(os error (?:22|95|45)\)/.test(error.message);
 }
 
 const REASONS: readonly (readonly [new (message?: string) => Error, string])[] = [
@@ -133,4 +148,6 @@ const REASONS: readonly (readonly [new (message?: string) => Error, string])[] =
   [Deno.errors.IsADirectory, "it is a folder"],
   [Deno.errors.NotADirectory, "a part of the path is not a folder"],
   [Deno.errors.BrokenPipe, "its reader is gone"],
+  [Deno.errors.AddrInUse, "another program listens there"],
+  [Deno.errors.AddrNotAvailable, "this machine does not have that address"],
 ];

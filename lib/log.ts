@@ -110,6 +110,18 @@ export async function openLog(
   }
 }
 
+/** Shows records of INFO and above on the console, for a command that has no log. */
+export async function showLog(): Promise<void> {
+  await configure({
+    sinks: { console: (record) => writeToStderr(formatRecord(record)) },
+    loggers: [
+      { category: ROOT, lowestLevel: "info", sinks: ["console"] },
+      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["console"] },
+    ],
+    reset: true,
+  });
+}
+
 /** Writes what is still in memory and stops logging. */
 export async function closeLog(): Promise<void> {
   await dispose();

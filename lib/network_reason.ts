@@ -22,6 +22,12 @@ const PATTERNS: readonly Pattern[] = [
     state: "no answer in time",
   },
   {
+    // https://fetch.spec.whatwg.org/#port-blocking
+    matches: /Requests to port \d+ are blocked|bad port/i,
+    state: "the port belongs to another protocol, HTTP clients refuse to use it",
+    hint: "let the server listen on another port, such as 8000",
+  },
+  {
     matches: /ECONNREFUSED|connection refused/i,
     state: "connection refused",
     hint: "nothing listens at that address: check host and port, and whether the server runs",

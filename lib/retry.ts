@@ -11,10 +11,12 @@ export interface PauseOptions {
   readonly firstPauseMs?: number;
   /** Longest pause (default 60 s). */
   readonly longestPauseMs?: number;
+  /**
+   * A pause is at least this many times as long as its attempt (default 10): a failing module can burn a
+   * core. 0 for an attempt that only waits.
+   */
+  readonly restFactor?: number;
 }
-
-/** A pause is at least this many times as long as its attempt: a failing module can burn a core. */
-const REST_FACTOR = 10;
 
 /**
  * Growing pauses.
@@ -33,23 +35,27 @@ const REST_FACTOR = 10;
 export class Pauses {
   readonly #firstMs: number;
   readonly #longestMs: number;
+  readonly #restFactor: number;
   #nextMs: number;
 
-  constructor({ firstPauseMs = 1000, longestPauseMs = 60_000 }: PauseOptions = {}) {
+  constructor(
+    { firstPauseMs = 1000, longestPauseMs = 60_000, restFactor = 10 }: PauseOptions = {},
+  ) {
     this.#firstMs = firstPauseMs;
     this.#longestMs = longestPauseMs;
+    this.#restFactor = restFactor;
     this.#nextMs = Math.min(firstPauseMs, longestPauseMs);
   }
 
   /**
    * The pause before the next attempt, in milliseconds.
    *
-   * @param attemptMs how long the failed attempt took; the pause is at least ten times as long
+   * @param attemptMs how long the failed attempt took
    */
   next(attemptMs = 0): number {
     const pauseMs = this.#nextMs;
     this.#nextMs = Math.min(2 * pauseMs, this.#longestMs);
-    return Math.max(pauseMs, REST_FACTOR * attemptMs);
+    return Math.max(pauseMs, this.#restFactor * attemptMs);
   }
 
   /** It worked: the next failure begins with the shortest pause again. */

@@ -32,7 +32,7 @@ export function membersOf(text: string): Map<string, string> {
     } else if (code === CLOSE_BRACKET || code === CLOSE_BRACE) {
       if (--depth === 0) keep(at);
     } else if (depth === 1 && code === COLON) {
-      name = JSON.parse(text.slice(start, at));
+      name = nameIn(text.slice(start, at).trim());
       start = at + 1;
     } else if (depth === 1 && code === COMMA) {
       keep(at);
@@ -47,6 +47,11 @@ export function membersOf(text: string): Map<string, string> {
     start = end + 1;
     name = undefined;
   }
+}
+
+/** What a string says; most have nothing that would have to be parsed. */
+function nameIn(string: string): string {
+  return string.includes("\\") ? JSON.parse(string) : string.slice(1, -1);
 }
 
 /** Where the string ends that begins at a place: at the next quotation mark that is not escaped. */

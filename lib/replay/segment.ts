@@ -16,6 +16,7 @@
  */
 import crc32 from "crc-32";
 import { join } from "node:path";
+import { count } from "../prose.ts";
 import { FINGERPRINT_WORDS } from "./fingerprints.ts";
 
 /** Bytes of the key of the fingerprints. */
@@ -112,7 +113,7 @@ export function readHeader(folder: string, number: number): ReadHeader | string 
   for (let read: number | null = 0; read !== null && length < HEADER_BYTES; length += read ?? 0) {
     read = file.readSync(bytes.subarray(length));
   }
-  if (length < HEADER_BYTES) return `it has ${length} bytes`;
+  if (length < HEADER_BYTES) return `it has ${count(length, "byte")}`;
   if (!MAGIC.every((byte, index) => bytes[index] === byte)) return "it is not a replay journal";
   const view = new DataView(bytes.buffer);
   if (crc32.buf(bytes.subarray(0, CRC_AT)) >>> 0 !== view.getUint32(CRC_AT, true)) {
