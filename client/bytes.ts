@@ -42,9 +42,11 @@ export function isEqual(a: Uint8Array, b: Uint8Array): boolean {
  */
 export function toHex(bytes: Uint8Array): string {
   let text = "";
-  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  for (const byte of bytes) text += HEX_OF_BYTE[byte];
   return text;
 }
+
+const HEX_OF_BYTE = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Standard base64 with padding. */
 export function toBase64(bytes: Uint8Array): string {

@@ -89,12 +89,22 @@ export interface Welcome {
   readonly info: string;
 }
 
+/** What a client that joins with an invite gets for protocol v1. */
+export interface V1Access {
+  /** `client.secret`: 128 hex digits. */
+  readonly secret: string;
+  /** `server.pub`, base64. */
+  readonly serverKey: string;
+}
+
 /** What the server's limits are. A member that is unknown means nothing. */
 export interface WelcomeInfo {
   /** Bytes of a request at most. */
   readonly maxBody?: number;
   /** Calls in a batch at most. */
   readonly maxBatch?: number;
+  /** For a client that joins and asks for it. */
+  readonly v1?: V1Access;
 }
 
 /** Status, lifetime, time, length of the ticket. */
@@ -180,15 +190,21 @@ export function readCall(body: Uint8Array): SealedCall | undefined {
   };
 }
 
-/** What an answer is bound to: both nonces. */
+/** What an answer is bound to: both nonces. Valid until the next call. */
 function answerData(callNonce: Uint8Array, nonce: Uint8Array): Bytes {
-  return concat(Uint8Array.of(KIND.answer), callNonce, nonce);
+  ANSWER_DATA.set(callNonce, 1);
+  ANSWER_DATA.set(nonce, 1 + NONCE_BYTES);
+  return ANSWER_DATA;
 }
+
+const ANSWER_DATA = new Uint8Array(1 + 2 * NONCE_BYTES);
+ANSWER_DATA[0] = KIND.answer;
 
 /**
  * `0x04 ‖ nonce ‖ sealed JSON`.
  *
  * @param nonces that of the call that is answered, and a fresh random one
+ * @param take gives the memory for it
  */
 export function sealAnswer(
   cipher: LongNonceCipher,
@@ -198,10 +214,14 @@ export function sealAnswer(
     nonce: Uint8Array;
     plaintext: Uint8Array;
   },
+  take: (length: number) => Bytes = (length) => new Uint8Array(length),
 ): Bytes {
-  const ad = answerData(callNonce, nonce);
-  const sealed = cipher.seal(key, nonce, { ad, plaintext });
-  return concat(Uint8Array.of(KIND.answer), nonce, sealed);
+  const sealed = cipher.seal(key, nonce, { ad: answerData(callNonce, nonce), plaintext });
+  const body = take(1 + nonce.length + sealed.length);
+  body[0] = KIND.answer;
+  body.set(nonce, 1);
+  body.set(sealed, 1 + nonce.length);
+  return body;
 }
 
 /** The JSON of an answer to the call with this nonce; `undefined` when it is not that answer. */

@@ -19,6 +19,8 @@ export {
 } from "./connection.ts";
 export type { Clock } from "./deadline.ts";
 export { CallError, type CallErrorCode, type CallErrorDetail, type Executed } from "./errors.ts";
+export { join, type Joined, type JoinOptions } from "./join.ts";
+export { LinkError } from "./link.ts";
 export { type Profile, ProfileError, type ProfileStore } from "./profile.ts";
 export type { BatchCall, CallOutcome, Params } from "./rpc.ts";
 export type { Fetch } from "./transport.ts";

@@ -16,7 +16,8 @@ export const TAG_BYTES = 16;
 /** Bytes of the first message with an empty payload: `e`, `s` sealed, tag of the payload. */
 export const FIRST_MESSAGE_BYTES = 2 * NOISE_KEY_BYTES + 2 * TAG_BYTES;
 
-const NAME = "Noise_IK_25519_ChaChaPoly_SHA256";
+/** 32 bytes exactly, so it is its own hash (§5.2). */
+const NAME = new TextEncoder().encode("Noise_IK_25519_ChaChaPoly_SHA256");
 
 /** An X25519 pair; where its private key is and what it looks like is its own affair. */
 export interface NoiseKeyPair {
@@ -51,6 +52,14 @@ export interface TransportKeys {
   readonly toInitiator: Bytes;
 }
 
+/** The hash of what both sides know before a handshake: its name, the prologue, and who responds. */
+export function handshakeStart(
+  { hash }: Pick<NoisePrimitives, "hash">,
+  { prologue, responderKey }: { readonly prologue: Uint8Array; readonly responderKey: Uint8Array },
+): Bytes {
+  return hash(hash(NAME, prologue), responderKey);
+}
+
 /** `SymmetricState` of the specification (§5.2); every key is used once, so there is no counter. */
 class SymmetricState {
   readonly #primitives: NoisePrimitives;
@@ -58,13 +67,11 @@ class SymmetricState {
   #hash: Bytes;
   #key: Bytes = new Uint8Array(NOISE_KEY_BYTES);
 
-  constructor(primitives: NoisePrimitives, prologue: Uint8Array, responderKey: Uint8Array) {
+  /** @param start of {@link handshakeStart} */
+  constructor(primitives: NoisePrimitives, start: Bytes) {
     this.#primitives = primitives;
-    // The name has 32 bytes exactly, so it is its own hash (§5.2).
-    this.#chainingKey = new TextEncoder().encode(NAME);
-    this.#hash = primitives.hash(this.#chainingKey, prologue);
-    // The pre-message of IK: the initiator knows the responder.
-    this.mixHash(responderKey);
+    this.#chainingKey = NAME.slice();
+    this.#hash = start;
   }
 
   get hash(): Bytes {
@@ -91,9 +98,14 @@ class SymmetricState {
   }
 
   open(sealed: Uint8Array): Bytes | undefined {
-    const plaintext = this.#primitives.open(this.#key, { ad: this.#hash, sealed });
+    const plaintext = this.tryOpen(sealed);
     this.mixHash(sealed);
     return plaintext;
+  }
+
+  /** The first half of {@link SymmetricState.open}, which may be all that is needed. */
+  tryOpen(sealed: Uint8Array): Bytes | undefined {
+    return this.#primitives.open(this.#key, { ad: this.#hash, sealed });
   }
 
   split(): TransportKeys {
@@ -115,6 +127,12 @@ export interface HandshakeOptions {
   readonly prologue: Uint8Array;
 }
 
+/** What a responder starts with. */
+export interface ResponderOptions extends HandshakeOptions {
+  /** The result of {@link handshakeStart}, where it is known. */
+  readonly start?: Bytes;
+}
+
 /** The side that calls. Each method once, in their order here. */
 export class Initiator {
   readonly #options: HandshakeOptions;
@@ -130,7 +148,11 @@ export class Initiator {
     this.#options = options;
     this.#responderKey = responderKey;
     this.#ephemeral = ephemeral;
-    this.#state = new SymmetricState(options.primitives, options.prologue, responderKey);
+    const { primitives, prologue } = options;
+    this.#state = new SymmetricState(
+      primitives,
+      handshakeStart(primitives, { prologue, responderKey }),
+    );
   }
 
   /** `-> e, es, s, ss`; `undefined` when the responder's key is a point of low order. */
@@ -170,12 +192,14 @@ export class Responder {
   readonly #state: SymmetricState;
   #theirEphemeral: Bytes = new Uint8Array();
   #theirStatic: Bytes = new Uint8Array();
+  #sealedStatic: Bytes = new Uint8Array();
   #sealedPayload: Bytes = new Uint8Array();
 
-  constructor(options: HandshakeOptions) {
+  constructor(options: ResponderOptions) {
     this.#options = options;
-    const { publicKey } = options.staticPair;
-    this.#state = new SymmetricState(options.primitives, options.prologue, publicKey);
+    const { primitives, prologue, staticPair: { publicKey: responderKey } } = options;
+    const { start = handshakeStart(primitives, { prologue, responderKey }) } = options;
+    this.#state = new SymmetricState(primitives, start);
   }
 
   /**
@@ -185,13 +209,14 @@ export class Responder {
   readSender(message: Uint8Array): Bytes | undefined {
     if (message.length < FIRST_MESSAGE_BYTES) return undefined;
     const sealedKeyEnd = 2 * NOISE_KEY_BYTES + TAG_BYTES;
-    this.#theirEphemeral = Uint8Array.from(message.subarray(0, NOISE_KEY_BYTES));
-    this.#sealedPayload = Uint8Array.from(message.subarray(sealedKeyEnd));
+    this.#theirEphemeral = new Uint8Array(message.subarray(0, NOISE_KEY_BYTES));
+    this.#sealedStatic = new Uint8Array(message.subarray(NOISE_KEY_BYTES, sealedKeyEnd));
+    this.#sealedPayload = new Uint8Array(message.subarray(sealedKeyEnd));
     const es = this.#options.staticPair.agree(this.#theirEphemeral);
     if (es === undefined) return undefined;
     this.#state.mixHash(this.#theirEphemeral);
     this.#state.mixKey(es);
-    const sender = this.#state.open(message.subarray(NOISE_KEY_BYTES, sealedKeyEnd));
+    const sender = this.#state.tryOpen(this.#sealedStatic);
     if (sender !== undefined) this.#theirStatic = sender;
     return sender?.slice();
   }
@@ -205,6 +230,7 @@ export class Responder {
     staticStatic: Bytes | undefined = this.#options.staticPair.agree(this.#theirStatic),
   ): Bytes | undefined {
     if (staticStatic === undefined) return undefined;
+    this.#state.mixHash(this.#sealedStatic);
     this.#state.mixKey(staticStatic.slice());
     return this.#state.open(this.#sealedPayload);
   }

@@ -4,7 +4,8 @@
  * HKDF by the @noble packages, which are plain JavaScript and run everywhere.
  */
 import { chacha20poly1305, xchacha20poly1305 } from "@noble/ciphers/chacha.js";
-import { x25519 } from "@noble/curves/ed25519.js";
+import { pow } from "@noble/curves/abstract/modular.js";
+import { montgomery } from "@noble/curves/abstract/montgomery.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { type Bytes, concat } from "./bytes.ts";
@@ -12,6 +13,24 @@ import type { LongNonceCipher } from "./messages.ts";
 import type { NoiseKeyPair, NoisePrimitives } from "./noise_ik.ts";
 
 const NO_NONCE = new Uint8Array(12);
+/** The prime of curve 25519 (RFC 7748 §4.1). */
+const P = 2n ** 255n - 19n;
+
+/**
+ * X25519 (RFC 7748 §5), without what the package has for signatures on the same curve: that would be a
+ * fifth of what a page loads.
+ */
+const x25519 = montgomery({
+  P,
+  type: "x25519",
+  powPminus2: (x) => pow(x, P - 2n, P),
+  adjustScalarBytes(bytes: Uint8Array): Bytes {
+    const clamped = Uint8Array.from(bytes);
+    clamped[0] = (clamped[0] ?? 0) & 248;
+    clamped[31] = (clamped[31] ?? 0) & 127 | 64;
+    return clamped;
+  },
+});
 
 /** The functions of a handshake. */
 export const PRIMITIVES: NoisePrimitives = {

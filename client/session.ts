@@ -2,7 +2,7 @@
  * @module
  * A session: hello, welcome, and the ticket with its keys and numbers until it ends.
  */
-import type { Bytes } from "./bytes.ts";
+import { type Bytes, fromBase64 } from "./bytes.ts";
 import { CallError } from "./errors.ts";
 import {
   CALLS_PER_TICKET,
@@ -11,6 +11,7 @@ import {
   KIND,
   prologueOf,
   readWelcomePayload,
+  type V1Access,
   type Welcome,
   type WelcomeInfo,
   writeHello,
@@ -56,14 +57,22 @@ function readInfo(text: string): WelcomeInfo {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== "object" || value === null) return {};
-    const { maxBody, maxBatch } = value as Record<string, unknown>;
+    const { maxBody, maxBatch, v1 } = value as Record<string, unknown>;
     return {
       ...typeof maxBody === "number" ? { maxBody } : {},
       ...typeof maxBatch === "number" ? { maxBatch } : {},
+      ...isV1Access(v1) ? { v1 } : {},
     };
   } catch {
     return {};
   }
+}
+
+function isV1Access(value: unknown): value is V1Access {
+  if (typeof value !== "object" || value === null) return false;
+  const { secret, serverKey } = value as Record<string, unknown>;
+  return typeof secret === "string" && /^[0-9a-f]{128}$/.test(secret) &&
+    typeof serverKey === "string" && fromBase64(serverKey)?.length === 32;
 }
 
 /** The client that says hello, and the server. */

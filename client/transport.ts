@@ -128,11 +128,14 @@ function describeStatus(response: Response, url: URL): TransportError {
   const target = parseUrl(response.headers.get("location") ?? "", url);
   const isRedirect = response.type === "opaqueredirect" || (status >= 300 && status < 400);
   const where = isRedirect
-    ? `it redirects to ${
-      target === undefined ? "another address" : target.origin + target.pathname
-    }`
+    ? `it redirects to ${isWeb(target) ? target.origin + target.pathname : "another address"}`
     : `status ${status}, expected 200`;
   return new TransportError(code, `Cannot use ${url.origin}${url.pathname}: ${where}`, true);
+}
+
+/** Whether a redirect names a web server: what other addresses hold is not for messages. */
+function isWeb(target: URL | undefined): target is URL {
+  return target !== undefined && /^https?:$/.test(target.protocol);
 }
 
 /** Codes of Node, Bun and undici for connections that never came about. */
@@ -152,6 +155,7 @@ function isCertainlyUnsent(error: unknown): boolean {
     if ("code" in each && UNSENT.includes(String(each.code))) return true;
     // Deno has no codes here; the phase of its HTTP client is in the text.
     if (each.message.includes("client error (Connect)")) return true;
+    if (/port \d+ are blocked|^bad port$/.test(each.message)) return true;
   }
   return false;
 }
