@@ -26,7 +26,7 @@ function optionText({ name, fallback, kind: { unit = "" }, meaning }: OptionSpec
   }${name}=${fallback}\n`;
 }
 /** Units that a sentence does not name; what is counted is in its first words. */
-const MEASURES: ReadonlySet<string> = new Set(["seconds", "bytes", "megabytes"]);
+const MEASURES: ReadonlySet<string> = new Set(["milliseconds", "seconds", "bytes", "megabytes"]);
 
 /** Comment lines of at most 80 characters. */
 function comment(text: string): string {

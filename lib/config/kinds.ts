@@ -5,6 +5,7 @@
  */
 import { isIP } from "node:net";
 import { resolve } from "node:path";
+import { serverAddress } from "../../client/link.ts";
 
 /** The value of a text, or why the text has none where `expected` does not say it. */
 export type Parsed<T> = { readonly value: T } | { readonly note: string | undefined };
@@ -17,6 +18,8 @@ export interface Kind<T> {
   readonly unit?: string;
   /** For the tables of options, without the unit; {@link Kind.expected} when absent. */
   readonly values?: string;
+  /** A text that may hold a secret, as a message may show it. */
+  readonly show?: (text: string) => string;
   readonly parse: (text: string) => Parsed<T>;
 }
 
@@ -42,11 +45,11 @@ export interface SystemUser {
  * ```
  */
 export function refusal(
-  kind: { readonly expected: string },
+  kind: Pick<Kind<unknown>, "expected" | "show">,
   text: string,
   { note }: { readonly note: string | undefined },
 ): string {
-  const shown = JSON.stringify(text.slice(0, MAX_SHOWN));
+  const shown = JSON.stringify((kind.show?.(text) ?? text).slice(0, MAX_SHOWN));
   return `${shown}, expected ${kind.expected}${note === undefined ? "" : `; ${note}`}`;
 }
 /** Characters of a refused text in a message. */
@@ -127,6 +130,18 @@ export const PATH: Kind<string> = {
   },
 };
 
+/** The address of a server as its clients call it, without a slash at the end. */
+export const PUBLIC_URL: Kind<string> = kindOf(
+  "an address such as https://home.example, without ? and #",
+  (text) => {
+    try {
+      return serverAddress(text);
+    } catch {
+      return undefined;
+    }
+  },
+);
+
 /** An IP address or a host name, to listen on. */
 export const HOST: Kind<string> = kindOf(
   "an IP address or a host name",
@@ -162,6 +177,22 @@ export const LISTEN: Kind<ListenAddress> = kindOf(
   },
 );
 
+/** Names and patterns of functions, in lower case; nothing where all functions are meant. */
+export const FUNCTION_PATTERNS: Kind<readonly string[] | undefined> = {
+  expected: "function names separated by commas; * stands for any characters, ! denies",
+  parse(text): Parsed<readonly string[] | undefined> {
+    if (text === "" || text === "*") return { value: undefined };
+    const patterns = parsePatterns(text);
+    return patterns === undefined ? { note: undefined } : { value: patterns };
+  },
+};
+
+/** The names and patterns of a list; `undefined` when one is malformed. */
+export function parsePatterns(text: string): readonly string[] | undefined {
+  const patterns = text.split(",").map((part) => part.trim().toLowerCase());
+  return patterns.every((each) => /^!?[^!\s=,;#[\]]+$/.test(each)) ? patterns : undefined;
+}
+
 /** The last of 32 bits' values means "unchanged" to the operating system. */
 const MAX_ID = 0xffff_fffe;
 
@@ -178,4 +209,48 @@ export const USER: Kind<SystemUser> = kindOf(
 export const MODE: Kind<number> = kindOf(
   "a mode of three octal digits, such as 660",
   (text) => /^0?[0-7]{3}$/.test(text) ? parseInt(text, 8) : undefined,
+);
+
+/** Where a Redis or Valkey server is. */
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly isTls: boolean;
+  readonly username?: string;
+  readonly database: number;
+}
+
+const REDIS_PORT = 6379;
+
+/** The URL of a Redis or Valkey server, without a password: config.ini is not a secret file. */
+export const REDIS_URL: Kind<RedisAddress> = {
+  expected: "a URL such as redis://redis.example:6379 or rediss://user@redis.example",
+  show: (text) => text.replace(/\/\/[^/]*@/, "//…@"),
+  parse(text): Parsed<RedisAddress> {
+    const [, scheme, user, v6, name, portText = `${REDIS_PORT}`, databaseText = "0"] =
+      /^(rediss?):\/\/(?:([^/@%]*)@)?(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?(?:\/(\d{0,5}))?$/i
+        .exec(text) ?? [];
+    const port = Number(portText), host = v6 ?? name;
+    if (scheme === undefined || host === undefined || port === 0 || port > 65535) {
+      return { note: undefined };
+    }
+    if (user?.includes(":")) {
+      return { note: "the password goes into MSP_REDIS_PASSWORD or PasswordFile" };
+    }
+    return {
+      value: {
+        host,
+        port,
+        isTls: scheme.toLowerCase() === "rediss",
+        ...user ? { username: user } : {},
+        database: Number(databaseText),
+      },
+    };
+  },
+};
+
+/** A name that begins the names of keys in Redis. */
+export const KEY_PREFIX: Kind<string> = kindOf(
+  "1 to 32 letters, digits, dots, hyphens and underscores",
+  (text) => /^[\w.-]{1,32}$/.test(text) ? text : undefined,
 );

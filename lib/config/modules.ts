@@ -3,8 +3,18 @@
  * modules.ini → which function comes from which module, what it may touch and what it may take. A
  * wrong entry costs only its own function.
  */
+import { suggestion } from "../suggest.ts";
 import { type IniFile, type IniOption, readIni } from "./ini.ts";
-import { choice, type Kind, kindOf, listOf, PATH, refusal, wholeNumber } from "./kinds.ts";
+import {
+  choice,
+  type Kind,
+  kindOf,
+  listOf,
+  type Parsed,
+  PATH,
+  refusal,
+  wholeNumber,
+} from "./kinds.ts";
 import { MAX_HEAP } from "./options.ts";
 
 /** An option of a function's section. */
@@ -45,9 +55,19 @@ const NET = listOf(
     return text === "*" || target !== undefined && Number(port) <= 65535 ? text : undefined;
   }),
 );
+/** Variables that no function gets. */
+const SERVER_SECRETS = ["MSP_REDIS_PASSWORD"];
 const ENV = listOf(
   "names of variables, separated by commas",
-  kindOf("a name", (text) => ENV_NAME.test(text) ? text : undefined),
+  {
+    expected: "a name",
+    parse(text): Parsed<string> {
+      if (!ENV_NAME.test(text)) return { note: undefined };
+      return SERVER_SECRETS.includes(text)
+        ? { note: `${text} is a secret of the server` }
+        : { value: text };
+    },
+  },
 );
 
 /** What a function may touch beyond its own modules folder. */
@@ -247,9 +267,14 @@ function functionConfig(
   const { process = hasGrants(grants) ? "own" : "shared", ...limits } = valuesOf(LIMITS, valueOf);
   const hasOwnProcess = process === "own";
   const config: FunctionConfig = { functionName, moduleName, grants, ...limits, hasOwnProcess };
-  const known = Object.values(FUNCTION_OPTIONS).map(({ name }) => name.toLowerCase());
-  const warnings = options.filter(({ name }) => !known.includes(name))
-    .map(({ section, name, line }) => `line ${line}: unknown option [${section}] ${name}`);
+  const known = Object.values(FUNCTION_OPTIONS).map(({ name }) => name);
+  const knownNames = known.map((name) => name.toLowerCase());
+  const warnings = options.filter(({ name }) => !knownNames.includes(name))
+    .map(({ section, name, line }) => {
+      const meant = suggestion(name, known);
+      const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+      return `line ${line}: unknown option [${section}] ${name}${hint}`;
+    });
   if (hasGrants(grants) && !hasOwnProcess) {
     fault ??=
       `[${functionName}] has a grant, and Process=shared is for functions without: leave it out`;

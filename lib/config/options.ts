@@ -5,8 +5,10 @@
  */
 import {
   choice,
+  FUNCTION_PATTERNS,
   HOST,
   HOST_NAME,
+  KEY_PREFIX,
   type Kind,
   LISTEN,
   MODE,
@@ -14,6 +16,8 @@ import {
   optionalList,
   ORIGIN,
   PATH,
+  PUBLIC_URL,
+  REDIS_URL,
   USER,
   wholeNumber,
 } from "./kinds.ts";
@@ -73,10 +77,14 @@ const v2 = inSection("V2");
 const functions = inSection("Functions");
 const proxy = inSection("Proxy");
 const admin = inSection("Admin");
+const cluster = inSection("Cluster");
 const log = inSection("Log");
 
 /** What holds function hosts to their grants. */
 export type WallSetting = "auto" | "landlock" | "user" | "none";
+
+/** What happens to requests while Redis cannot be asked. */
+export type OnRedisFailure = "refuse" | "local";
 
 /** Memory of a function process. */
 export const MAX_HEAP: Kind<number> = wholeNumber("megabytes", 16, 1_000_000);
@@ -123,6 +131,13 @@ export const OPTIONS = {
       "Private key (PEM) of the certificate.",
     ),
   },
+  publicUrl: server(
+    "PublicUrl",
+    optional(PUBLIC_URL),
+    "none",
+    "Address under which clients reach the server, such as `https://home.example`, for the links of " +
+      "`msp invite`. Behind a reverse proxy, it is the address of the proxy.",
+  ),
   store: {
     serverFolder: server(
       "Keypath",
@@ -138,13 +153,22 @@ export const OPTIONS = {
       "File of the client secrets, one a line.",
     ),
   },
+  clientFunctions: clients(
+    "Functions",
+    FUNCTION_PATTERNS,
+    "*",
+    "Functions that a client may call if its file has no `functions` rule: names separated by commas, `*` " +
+      "for any characters, `!` in front denies.",
+  ),
   stateFolder: server(
     "Statepath",
     optional(PATH, "auto"),
     "auto",
     "Folder for what must outlive a restart: the journal of accepted requests and the lock of the " +
       "running server. `auto` is the folder `state` inside `[Server] Keypath`. Set another folder where " +
-      "the server cannot write to Keypath. Servers with the same clients must not use different folders.",
+      "the server cannot write to Keypath. Without `[Cluster]`, servers with the same clients must not use " +
+      "different folders; with it, each replica needs its own. MSP_STATEPATH overrides it.",
+    { variable: "MSP_STATEPATH" },
   ),
   ipAddressTtlSeconds: server(
     "IPAddressTTL",
@@ -317,6 +341,64 @@ export const OPTIONS = {
       "none",
       "Names in a Host header that the admin address answers, separated by commas, besides `localhost` " +
         "and IP addresses: the name that Prometheus uses.",
+    ),
+  },
+  logCalls: log(
+    "Calls",
+    choice({ yes: true, no: false }),
+    "no",
+    "Whether each call writes a log line: client, function, outcome, duration, reference. Arguments and " +
+      "results are never logged.",
+  ),
+  cluster: {
+    redis: cluster(
+      "Redis",
+      optional(REDIS_URL),
+      "none",
+      "Redis or Valkey server that several servers with the same key store share, as `redis://` or " +
+        "`rediss://` (TLS). The password comes from MSP_REDIS_PASSWORD or PasswordFile. See docs/cluster.md.",
+    ),
+    passwordFile: cluster(
+      "PasswordFile",
+      optional(PATH),
+      "none",
+      "File with the password for Redis. It is read again for each connection. MSP_REDIS_PASSWORD " +
+        "overrides it.",
+    ),
+    caFile: cluster(
+      "CAFile",
+      optional(PATH),
+      "none",
+      "Certificate (PEM) of the authority that signed the certificate of a `rediss://` server. Without it, " +
+        "the public authorities are trusted.",
+    ),
+    prefix: cluster(
+      "Prefix",
+      KEY_PREFIX,
+      "msp",
+      "Begin of every key in Redis. Replicas of one server need the same prefix, different servers " +
+        "different ones.",
+    ),
+    onFailure: cluster<OnRedisFailure>(
+      "OnFailure",
+      choice<OnRedisFailure>({ refuse: "refuse", local: "local" }),
+      "refuse",
+      "What happens to requests while Redis cannot be asked. `refuse` refuses them. `local` accepts what " +
+        "this replica alone has not accepted before: a recorded request can run once on each replica.",
+    ),
+    timeoutMs: cluster(
+      "Timeout",
+      wholeNumber("milliseconds", 20, 10_000),
+      "250",
+      "Time for a command to Redis. At the limit, its request is refused, and so are others until another " +
+        "connection works.",
+    ),
+    drainSeconds: cluster(
+      "Drain",
+      wholeNumber("seconds", 0, 300),
+      "0",
+      "Time after SIGTERM during which the server still accepts requests and `/readyz` is 503, so that a " +
+        "proxy can notice it first.",
     ),
   },
   logFormat: log(

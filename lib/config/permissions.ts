@@ -12,8 +12,10 @@ export type GrantName = "read" | "write" | "net" | "env";
 /** One kind of permission. */
 export type PermissionSpec =
   & {
-    /** What the program is started with: nothing, everything, or a list. */
+    /** What the server runs with: nothing, everything, or a list. */
     readonly program: readonly string[] | boolean;
+    /** What the commands of a client have beside that. All others give it up first. */
+    readonly client?: readonly string[];
     /** Whether a running server still needs it. */
     readonly isKept: boolean;
   }
@@ -28,16 +30,40 @@ const PATHS = [".", "/config", "/sec", "/log", "/app/modules", "/run/msp", "/run
 /** What functions with network read to resolve names. The server watches whether they are replaced. */
 export const RESOLVER_FILES: readonly string[] = ["/etc/resolv.conf", "/etc/hosts"];
 
+/**
+ * A client's keys and profiles are anywhere: the operating system decides. As a path, because a grant of
+ * everything could not be given up in part.
+ */
+const EVERYWHERE = ["/"];
+/** Variables that choose a proxy; Deno reads them in upper and lower case. */
+const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
+  .flatMap((name) => [name, name.toLowerCase()]);
+/** Variables that say where a user's files are. */
+const HOME_VARIABLES = ["HOME", "USERPROFILE", "XDG_CONFIG_HOME"];
+
 /** Every kind of permission that Deno has. */
 export const PERMISSIONS: readonly PermissionSpec[] = [
-  { name: "read", program: [...PATHS, ...RESOLVER_FILES], isKept: true, isGrantable: true },
-  { name: "write", program: PATHS, isKept: true, isGrantable: true },
+  {
+    name: "read",
+    program: [...PATHS, ...RESOLVER_FILES],
+    client: EVERYWHERE,
+    isKept: true,
+    isGrantable: true,
+  },
+  { name: "write", program: PATHS, client: EVERYWHERE, isKept: true, isGrantable: true },
   { name: "net", program: true, isKept: true, isGrantable: true },
-  { name: "env", program: ["MSP_*", "TZ", "DENO_DIR"], isKept: true, isGrantable: true },
+  {
+    name: "env",
+    program: ["MSP_*", "TZ", "DENO_DIR"],
+    client: [...HOME_VARIABLES, ...PROXY_VARIABLES],
+    isKept: true,
+    isGrantable: true,
+  },
   // The program starts itself, whatever its name and place, as the process of functions.
   { name: "run", program: ["/proc/self/exe"], isKept: true, isGrantable: false },
   { name: "ffi", program: false, isKept: false, isGrantable: false },
-  { name: "sys", program: false, isKept: false, isGrantable: false },
+  // For the addresses that msp invite names, and because root changes no key store of another user.
+  { name: "sys", program: ["networkInterfaces", "uid"], isKept: false, isGrantable: false },
   { name: "import", program: false, isKept: false, isGrantable: false },
 ];
 
@@ -67,6 +93,31 @@ const request = permissions.requestSync.bind(permissions);
 const revoke = permissions.revokeSync.bind(permissions);
 
 /**
+ * Gives up what only the commands of a client need. The rest is what the `serve` task has.
+ *
+ * In the working folder `/`, the server's own grant of it is the same path, and stays.
+ */
+export function giveUpClientPermissions(): void {
+  for (const { name, client = [] } of PERMISSIONS) {
+    for (const value of client) {
+      if (name === "env") revoke({ name, variable: value });
+      else if (name === "read" || name === "write") {
+        if (workingFolder() !== value) revoke({ name, path: value });
+      }
+    }
+  }
+}
+
+/** `undefined` when it was removed. */
+function workingFolder(): string | undefined {
+  try {
+    return Deno.cwd();
+  } catch {
+    return undefined;
+  }
+}
+
+/**
  * Gives up writing to everything but the given paths, and native code. Reading stays, since grants of
  * functions are checked when modules.ini changes; so do the network, and starting other programs: the
  * one that is permitted is this program itself.
@@ -93,6 +144,11 @@ export function rememberPermissions(): IsHeld {
   return (wanted) =>
     isGranted(wanted) ||
     wanted.name === "write" && mayWriteFolder && isBelow(resolve(String(wanted.path)), folder);
+}
+
+/** A variable of the environment; `undefined` also where the program may not read it. */
+export function readHeldEnv(isHeld: IsHeld, variable: string): string | undefined {
+  return isHeld({ name: "env", variable }) ? Deno.env.get(variable) : undefined;
 }
 
 function isBelow(path: string, folder: string): boolean {

@@ -5,8 +5,9 @@
  */
 import { join } from "node:path";
 import { ConfigError, MspError, UsageError } from "../errors.ts";
+import { suggestion } from "../suggest.ts";
 import { INI_HINT, type IniFile, type IniOption, readIni } from "./ini.ts";
-import { type ListenAddress, refusal } from "./kinds.ts";
+import { type ListenAddress, type RedisAddress, refusal } from "./kinds.ts";
 import {
   allOptions,
   isSpec,
@@ -17,17 +18,20 @@ import {
 } from "./options.ts";
 
 /** Final values of options. */
-export type { ListenAddress, SystemUser } from "./kinds.ts";
+export type { ListenAddress, RedisAddress, SystemUser } from "./kinds.ts";
+export type { OnRedisFailure } from "./options.ts";
 
 type Values = ValuesOf<typeof OPTIONS>;
 
 /** Everything that config.ini says, complete and in range. Names, units and meanings: {@link OPTIONS}. */
-export type Settings = Omit<Values, "listen" | "admin" | "stateFolder"> & {
+export type Settings = Omit<Values, "listen" | "admin" | "stateFolder" | "cluster"> & {
   readonly listen: ListenSettings;
   /** Folder for what must outlive a restart. */
   readonly stateFolder: string;
   /** Where health and metrics are; nowhere when absent. */
   readonly admin: AdminSettings | undefined;
+  /** What replicas share; nothing when absent. */
+  readonly cluster: ClusterSettings | undefined;
 };
 
 /** Absolute paths of the parts of the key store. */
@@ -54,6 +58,13 @@ export interface AdminSettings {
   readonly listen: ListenAddress;
   /** Names under which it is called, besides localhost and IP addresses. */
   readonly hosts: readonly string[];
+}
+
+/** How replicas of one server share what was accepted. */
+export interface ClusterSettings extends Omit<Values["cluster"], "redis"> {
+  readonly redis: RedisAddress;
+  /** Of the environment; never shown. */
+  readonly password: string | undefined;
 }
 
 /** Certificate and key for TLS, in PEM. */
@@ -145,10 +156,16 @@ function parseSettings(
   const known = allOptions();
   const warnings = file.options
     .filter((found) => !known.some((spec) => isOption(spec, found)))
-    .map(({ section, name, line }) => `${path} line ${line}: unknown option [${section}] ${name}`);
+    .map(({ section, name, line }) => {
+      const meant = suggestOption(known, { section, name });
+      const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+      return `${path}: line ${line}: unknown option [${section}] ${name}${hint}`;
+    });
   const admin = values.admin.listen && { ...values.admin, listen: values.admin.listen };
   const { stateFolder = join(values.store.serverFolder, "state") } = values;
-  return { settings: { ...values, listen, admin, stateFolder }, warnings, faults };
+  const { redis } = values.cluster;
+  const cluster = redis && { ...values.cluster, redis, password: env["MSP_REDIS_PASSWORD"] };
+  return { settings: { ...values, listen, admin, stateFolder, cluster }, warnings, faults };
 }
 
 async function readIfThere(path: string): Promise<IniFile> {
@@ -219,6 +236,17 @@ function listenFrom(
     ...(path === undefined || isOverridden ? {} : { socket: { path, mode } }),
     ...(certFile === undefined || keyFile === undefined ? {} : { tls: { certFile, keyFile } }),
   };
+}
+
+/** The option that was probably meant: one with almost this name, or with this name in another section. */
+function suggestOption(
+  known: readonly { readonly section: string; readonly name: string }[],
+  found: Pick<IniOption, "section" | "name">,
+): string | undefined {
+  const text = ({ section, name }: { section: string; name: string }): string =>
+    `[${section}] ${name}`;
+  const elsewhere = known.find(({ name }) => name.toLowerCase() === found.name);
+  return suggestion(text(found), known.map(text)) ?? (elsewhere && text(elsewhere));
 }
 
 function isOption(spec: { section: string; name: string }, found: IniOption): boolean {
