@@ -23,6 +23,14 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Seals and opens. All methods are synchronous, copy what they return and keep nothing. */
 export class Aead implements LongNonceCipher {
+  /**
+   * The same, whose results are views of the library's heap that are valid until the next call: copying
+   * a short result out takes as long as opening it.
+   */
+  readonly views: LongNonceCipher = {
+    seal: (key, nonce, { ad, plaintext }) => this.#sealLong({ key, nonce, ad, plaintext }),
+    open: (key, nonce, { ad, sealed }) => this.#openLong({ key, nonce, ad, sealed }),
+  };
   readonly #sodium: Sodium;
   #at = 0;
   #capacity = 0;
@@ -38,8 +46,7 @@ export class Aead implements LongNonceCipher {
     nonce: Uint8Array,
     { ad, plaintext }: { ad: Uint8Array; plaintext: Uint8Array },
   ): Bytes {
-    checkNonce(nonce);
-    return this.#seal("_crypto_aead_xchacha20poly1305_ietf_encrypt", { key, nonce, ad, plaintext });
+    return this.#sealLong({ key, nonce, ad, plaintext }).slice();
   }
 
   /** XChaCha20-Poly1305: the plaintext, or `undefined` when it does not authenticate. */
@@ -48,8 +55,7 @@ export class Aead implements LongNonceCipher {
     nonce: Uint8Array,
     { ad, sealed }: { ad: Uint8Array; sealed: Uint8Array },
   ): Bytes | undefined {
-    checkNonce(nonce);
-    return this.#open("_crypto_aead_xchacha20poly1305_ietf_decrypt", { key, nonce, ad, sealed });
+    return this.#openLong({ key, nonce, ad, sealed })?.slice();
   }
 
   /** ChaCha20-Poly1305 under a nonce of zeros, for keys that seal once. */
@@ -58,7 +64,8 @@ export class Aead implements LongNonceCipher {
     { ad, plaintext }: { ad: Uint8Array; plaintext: Uint8Array },
   ): Bytes {
     const nonce = SHORT_NONCE;
-    return this.#seal("_crypto_aead_chacha20poly1305_ietf_encrypt", { key, nonce, ad, plaintext });
+    return this.#seal("_crypto_aead_chacha20poly1305_ietf_encrypt", { key, nonce, ad, plaintext })
+      .slice();
   }
 
   /** ChaCha20-Poly1305 under a nonce of zeros. */
@@ -67,7 +74,8 @@ export class Aead implements LongNonceCipher {
     { ad, sealed }: { ad: Uint8Array; sealed: Uint8Array },
   ): Bytes | undefined {
     const nonce = SHORT_NONCE;
-    return this.#open("_crypto_aead_chacha20poly1305_ietf_decrypt", { key, nonce, ad, sealed });
+    return this.#open("_crypto_aead_chacha20poly1305_ietf_decrypt", { key, nonce, ad, sealed })
+      ?.slice();
   }
 
   /** HKDF-SHA-256 (RFC 5869) without info: 64 bytes. */
@@ -90,6 +98,17 @@ export class Aead implements LongNonceCipher {
     return output;
   }
 
+  #sealLong(parts: Record<"key" | "nonce" | "ad" | "plaintext", Uint8Array>): Bytes {
+    checkNonce(parts.nonce);
+    return this.#seal("_crypto_aead_xchacha20poly1305_ietf_encrypt", parts);
+  }
+
+  #openLong(parts: Record<"key" | "nonce" | "ad" | "sealed", Uint8Array>): Bytes | undefined {
+    checkNonce(parts.nonce);
+    return this.#open("_crypto_aead_xchacha20poly1305_ietf_decrypt", parts);
+  }
+
+  /** @returns a view of the heap */
   #seal(
     name: `_crypto_aead_${string}_ietf_encrypt` & keyof Sodium,
     { key, nonce, ad, plaintext }: Record<"key" | "nonce" | "ad" | "plaintext", Uint8Array>,
@@ -99,9 +118,10 @@ export class Aead implements LongNonceCipher {
     const data = at + DATA_AT;
     sodium[name](output, 0, input, length, 0, data, ad.length, 0, 0, at + NONCE_AT, at);
     sodium.HEAPU8.fill(0, at, at + KEY_BYTES);
-    return sodium.HEAPU8.slice(output, output + length + TAG_BYTES);
+    return sodium.HEAPU8.subarray(output, output + length + TAG_BYTES);
   }
 
+  /** @returns a view of the heap */
   #open(
     name: `_crypto_aead_${string}_ietf_decrypt` & keyof Sodium,
     { key, nonce, ad, sealed }: Record<"key" | "nonce" | "ad" | "sealed", Uint8Array>,
@@ -124,7 +144,7 @@ export class Aead implements LongNonceCipher {
       at,
     );
     sodium.HEAPU8.fill(0, at, at + KEY_BYTES);
-    return status === 0 ? sodium.HEAPU8.slice(output, output + length - TAG_BYTES) : undefined;
+    return status === 0 ? sodium.HEAPU8.subarray(output, output + length - TAG_BYTES) : undefined;
   }
 
   /** Copies everything in. @returns the addresses of the input, and of the output behind it. */

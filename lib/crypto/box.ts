@@ -25,7 +25,7 @@ const FIRST_CAPACITY = 16 * 1024;
 
 /**
  * An instance of the library with its buffers. All methods are synchronous and copy what they
- * return; none keeps a reference to what it is given.
+ * return, except where they say otherwise; none keeps a reference to what it is given.
  */
 export class Box {
   readonly #sodium: Sodium;
@@ -126,13 +126,21 @@ export class Box {
 
   /** `nonce ‖ tag ‖ ciphertext` of a plaintext; the nonce must never repeat under this key. */
   seal(key: SharedKey, nonce: Uint8Array, plaintext: Uint8Array): Uint8Array<ArrayBuffer> {
+    return this.sealView(key, nonce, plaintext).slice();
+  }
+
+  /**
+   * As {@link Box.seal}, as a view of the library's heap that is valid until the next call of any method:
+   * copying it out takes longer than sealing a short answer.
+   */
+  sealView(key: SharedKey, nonce: Uint8Array, plaintext: Uint8Array): Uint8Array<ArrayBuffer> {
     if (nonce.length !== NONCE_BYTES) throw new RangeError(`nonce of ${nonce.length} bytes`);
     this.#load(plaintext);
     const { HEAPU8, _crypto_box_easy_afternm } = this.#sodium;
     HEAPU8.set(nonce, this.#output);
     const boxed = this.#output + NONCE_BYTES;
     _crypto_box_easy_afternm(boxed, this.#input, plaintext.length, 0, this.#output, key);
-    return HEAPU8.slice(this.#output, this.#output + SEAL_OVERHEAD + plaintext.length);
+    return HEAPU8.subarray(this.#output, this.#output + SEAL_OVERHEAD + plaintext.length);
   }
 
   /** Keeps a 16-byte key for {@link Box.shortHash}. */
@@ -157,6 +165,15 @@ export class Box {
     const { HEAPU8 } = this.#sodium;
     out[at] = readWord(HEAPU8, this.#output);
     out[at + 1] = readWord(HEAPU8, this.#output + 4);
+  }
+
+  /** Whether a compressed point of Edwards25519 is on the curve and in the subgroup of prime order. */
+  isOfPrimeOrder(point: Uint8Array): boolean {
+    this.#sodium.HEAPU8.set(point, this.#small);
+    return this.#sodium._crypto_sign_ed25519_pk_to_curve25519(
+      this.#small + KEY_BYTES,
+      this.#small,
+    ) === 0;
   }
 
   /** BLAKE2b of some bytes under a 32-byte key: 32 bytes. */

@@ -23,5 +23,5 @@ export function fingerprintOf(publicKey: PublicKey): string {
 
 /** SHA-256 of two values, one after the other. */
 export function hashPair(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(createHash("sha256").update(first).update(second).digest());
+  return new Uint8Array(createHash("sha256").update(first).update(second).digest());
 }

@@ -3,6 +3,7 @@
  * The text forms of keys and secrets (docs/protocol.md §1) and the types that keep them apart.
  * Holds no library: boxes are in box.ts (libsodium) and nacl.ts (tweetnacl).
  */
+import { describeKeyText } from "./key_text.ts";
 import { decodeBase64, encodeBase64 } from "../protocol/base64.ts";
 
 /** Bytes of a private, a public and a shared key. */
@@ -13,7 +14,7 @@ export const KEY_TEXT_LENGTH = 44;
 export const SECRET_BYTES = 64;
 
 declare const brand: unique symbol;
-/** An X25519 public key, 32 bytes. Not yet known to be of large order: `Box.deriveSharedKey` tells. */
+/** An X25519 public key, 32 bytes. Any 32 bytes: `publicKeyFault()` tells whether it is safe. */
 export type PublicKey = Uint8Array<ArrayBuffer> & { readonly [brand]: "PublicKey" };
 /** An X25519 private key, 32 bytes. */
 export type PrivateKey = Uint8Array<ArrayBuffer> & { readonly [brand]: "PrivateKey" };
@@ -26,8 +27,11 @@ export interface KeyPair {
   readonly privateKey: PrivateKey;
 }
 
-/** What a text that should be a key is instead; never the text itself, which may be a secret. */
-export type KeyTextFault = "not base64" | "not 32 bytes";
+/**
+ * What a text that should be a key is instead, which completes "the text is …"; never the text itself,
+ * which may be a secret.
+ */
+export type KeyTextFault = string;
 
 /**
  * The 32 bytes of a key text: 44 characters of standard base64, with white space, line ends and a
@@ -35,11 +39,10 @@ export type KeyTextFault = "not base64" | "not 32 bytes";
  */
 function decodeKey(text: string): Uint8Array<ArrayBuffer> | KeyTextFault {
   const trimmed = text.trim();
-  const bytes = decodeBase64(trimmed);
-  if (bytes === undefined) return "not base64";
-  if (bytes.length !== KEY_BYTES || trimmed.length !== KEY_TEXT_LENGTH) return "not 32 bytes";
-  if (encodeBase64(bytes) !== trimmed) return "not base64";
-  return bytes;
+  const bytes = trimmed.length === KEY_TEXT_LENGTH ? decodeBase64(trimmed) : undefined;
+  // The second condition leaves one text for each key.
+  if (bytes?.length === KEY_BYTES && encodeBase64(bytes) === trimmed) return bytes;
+  return describeKeyText(text, decodeBase64(trimmed)?.length);
 }
 
 /**
@@ -48,7 +51,7 @@ function decodeKey(text: string): Uint8Array<ArrayBuffer> | KeyTextFault {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * assert.equal(parsePublicKey("AAAA"), "not 32 bytes");
+ * assert.equal(parsePublicKey("AAAA"), "not 32 bytes but 3");
  * assert.equal(formatKey(parsePublicKey(`  ${"A".repeat(43)}=\r\n`) as PublicKey), "A".repeat(43) + "=");
  * ```
  */

@@ -15,6 +15,7 @@ export interface Sodium {
   _malloc(bytes: number): number;
   _free(address: number): void;
   _crypto_box_beforenm(key: number, publicKey: number, privateKey: number): number;
+  _crypto_sign_ed25519_pk_to_curve25519(out: number, publicKey: number): number;
   _crypto_box_easy_afternm(
     out: number,
     plain: number,
