@@ -2,7 +2,7 @@
  * @module
  * `msp migrate-secrets`: the register keeps digests instead of secrets.
  */
-import { migrateSecrets } from "../lib/keys/store.ts";
+import { migrateSecrets } from "../lib/keys/register.ts";
 import { count } from "../lib/prose.ts";
 import { defineCommand } from "./define.ts";
 import { CONFIG_FLAG, openStore } from "./paths.ts";
@@ -20,7 +20,9 @@ export const migrateSecretsCommand = defineCommand({
   example: "msp migrate-secrets",
   async run({ flags }, io): Promise<number> {
     const { settings: { store } } = await openStore(flags, io);
-    io.out(`Replaced ${count(await migrateSecrets(store), "secret")} in ${store.register}\n`);
+    const replaced = await migrateSecrets(store);
+    if (replaced > 0) io.note("only a backup brings them back: a secret cannot be computed");
+    io.out(`Replaced ${count(replaced, "secret")} in ${store.register}\n`);
     return 0;
   },
 });

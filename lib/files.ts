@@ -5,13 +5,19 @@
  * in the same folder, then fsync of file and folder.
  */
 import { basename, dirname, join } from "node:path";
-import { reasonOf, StoreError } from "./errors.ts";
+import { isBusy, isUnsupported, reasonOf, StoreError } from "./errors.ts";
+import { keepOwner } from "./owner.ts";
 
 /** What a file is written with. */
 export interface WriteOptions {
   /** Permission bits; the process's umask may take some away. */
   readonly mode: number;
 }
+
+/** Only the owner reads private keys and secrets. */
+export const PRIVATE_MODE = 0o600;
+/** Public keys are for everybody. */
+export const PUBLIC_MODE = 0o644;
 
 /** How long a command waits for another one that holds the lock. */
 const LOCK_TIMEOUT_MS = 10_000;
@@ -36,9 +42,17 @@ export async function replaceFile(
     await Deno.rename(temporary, path);
   } catch (error) {
     await removeIfThere(temporary);
-    throw error;
+    throw isBusy(error) ? mountedFile(path, error) : error;
   }
   await syncFolder(dirname(path));
+}
+
+/** A file that is a mount of its own, as containers have them, cannot be replaced in one step. */
+function mountedFile(path: string, cause: Error): StoreError {
+  return new StoreError(`Cannot replace ${path}: it is a mount of its own`, {
+    cause,
+    hint: `mount its folder ${dirname(path)} instead of the file`,
+  });
 }
 
 /**
@@ -66,8 +80,8 @@ export async function createFile(
 
 /** For file systems without hard links: exclusive, durable, but a crash can leave it half written. */
 async function createWithoutLink(path: string, text: string, mode: number): Promise<void> {
-  await writeNew(path, text, mode);
-  await keepOwner(path, dirname(path));
+  const info = await writeNew(path, text, mode);
+  await keepOwner({ path, info }, [dirname(path)]);
 }
 
 /** Removes a file; that it is not there is fine. */
@@ -84,7 +98,12 @@ export async function syncFolder(path: string): Promise<void> {
   // Windows has no way to open a folder; its file systems journal the entry themselves.
   if (Deno.build.os === "windows") return;
   using folder = await Deno.open(path === "" ? "." : path);
-  await folder.sync();
+  try {
+    await folder.sync();
+  } catch (error) {
+    // CIFS, VirtualBox's shared folders and some FUSE file systems cannot sync a folder.
+    if (!isUnsupported(error)) throw error;
+  }
 }
 
 /**
@@ -105,7 +124,7 @@ export async function ensureFolder(path: string, mode: number): Promise<boolean>
     if (error instanceof Deno.errors.AlreadyExists && await isFolder(path)) return false;
     throw error;
   }
-  await keepOwner(path, parent);
+  await keepOwner({ path, info: await Deno.lstat(path) }, [parent]);
   return true;
 }
 
@@ -233,7 +252,7 @@ export async function readLock(path: string): Promise<string[]> {
 async function openLockFile(path: string): Promise<Deno.FsFile> {
   try {
     const file = await Deno.open(path, { createNew: true, write: true, mode: 0o600 });
-    await keepOwner(path, dirname(path));
+    await keepOwner({ path, info: await file.stat() }, [dirname(path)]);
     return file;
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
@@ -252,8 +271,8 @@ async function writeTemporary(path: string, text: string, mode: number): Promise
   const random = crypto.randomUUID().slice(0, 8);
   const temporary = join(dirname(path), `.${basename(path)}.${random}.tmp`);
   try {
-    await writeNew(temporary, text, mode);
-    await keepOwner(temporary, path, dirname(path));
+    const info = await writeNew(temporary, text, mode);
+    await keepOwner({ path: temporary, info }, [path, dirname(path)]);
   } catch (error) {
     await removeIfThere(temporary).catch(() => {});
     throw error;
@@ -261,22 +280,10 @@ async function writeTemporary(path: string, text: string, mode: number): Promise
   return temporary;
 }
 
-async function writeNew(path: string, text: string, mode: number): Promise<void> {
+async function writeNew(path: string, text: string, mode: number): Promise<Deno.FileInfo> {
   using file = await Deno.open(path, { createNew: true, write: true, mode });
   const bytes = new TextEncoder().encode(text);
   for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
   await file.syncData();
-}
-
-/** Gives a new file the owner of the first of the models that exists, where that is another. */
-async function keepOwner(path: string, ...models: string[]): Promise<void> {
-  const own = await Deno.stat(path);
-  for (const model of models) {
-    const info = await Deno.stat(model === "" ? "." : model).catch(() => undefined);
-    if (info === undefined || info.uid === null) continue;
-    if (info.uid === own.uid && info.gid === own.gid) return;
-    // Only root may give files away; everybody else keeps what they made.
-    await Deno.chown(path, info.uid, info.gid).catch(() => {});
-    return;
-  }
+  return await file.stat();
 }

@@ -2,10 +2,11 @@
  * @module
  * The rules of a client, which follow its key in its file (docs/clients.md): what it is called, which
  * functions it may call, until when, from where and how often. Parsed strictly: a rule that is not
- * understood shuts the key out, so that a client never may more than was written. Keeps no state (rates
- * are counted elsewhere) and reads no files.
+ * understood shuts the key out, so that a client never may more than was written. Keeps no state and reads
+ * no files; policy.ts decides by rules.
  */
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
+import { FUNCTION_PATTERNS, parsePatterns } from "../config/kinds.ts";
 
 /** Rules of one client. An absent rule allows everything. */
 export interface ClientRules {
@@ -36,6 +37,11 @@ export interface RuleFault {
   readonly state: string;
 }
 
+/** The rules of a file, or what is wrong with them. */
+export type ParsedRules =
+  | { readonly ok: true; readonly rules: ClientRules }
+  | { readonly ok: false; readonly fault: RuleFault };
+
 /** Longest name of a client, in characters. */
 const MAX_NAME_LENGTH = 64;
 const UNITS = { s: 1, min: 60, h: 3600, day: 86_400 } as const;
@@ -56,10 +62,10 @@ const FORMS: Readonly<Record<string, RuleForm>> = {
     format: ({ name }) => name,
   },
   functions: {
-    expected: "function names separated by commas; * stands for any characters, ! denies",
+    expected: FUNCTION_PATTERNS.expected,
     parse(value): ClientRules | undefined {
-      const functions = value.split(",").map((part) => part.trim().toLowerCase());
-      return functions.every((each) => /^!?[^!\s=,;#[\]]+$/.test(each)) ? { functions } : undefined;
+      const functions = parsePatterns(value);
+      return functions && { functions };
     },
     format: ({ functions }) => functions?.join(", "),
   },
@@ -120,12 +126,7 @@ export const RULE_NAMES: readonly string[] = Object.keys(FORMS);
  * });
  * ```
  */
-export function parseRules(
-  text: string,
-): { readonly ok: true; readonly rules: ClientRules } | {
-  readonly ok: false;
-  readonly fault: RuleFault;
-} {
+export function parseRules(text: string): ParsedRules {
   let rules: ClientRules = {};
   const seen = new Set<string>();
   for (const [index, line] of text.split(/\r\n|\n|\r/).entries()) {
@@ -143,7 +144,9 @@ export function parseRules(
     if (seen.has(name)) return fail(`gives ${name} a second time`);
     seen.add(name);
     const parsed = parseRule(name, trimmed.slice(equals + 1).trim());
-    if (typeof parsed === "string") return fail(`: ${name} cannot be used: expected ${parsed}`);
+    if (typeof parsed === "string") {
+      return fail(`gives ${name} a value that cannot be used, expected ${parsed}`);
+    }
     rules = { ...rules, ...parsed };
   }
   return { ok: true, rules };
@@ -157,10 +160,14 @@ export function parseRules(
 export function parseRule(name: string, value: string): ClientRules | string {
   const form = FORMS[name];
   if (form === undefined) return RULE_NAMES.join(", ");
-  // deno-lint-ignore no-control-regex -- a control character could forge a line
-  const isClean = value !== "" && !/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(value);
+  const isClean = value !== "" && !CONTROL_CHARACTERS.test(value);
   return (isClean ? form.parse(value) : undefined) ?? form.expected;
 }
+
+/** They could forge a line, or change the order in which a line is shown. */
+const CONTROL_CHARACTERS =
+  // deno-lint-ignore no-control-regex -- these are what must not be in a rule
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
 
 /** The lines that follow the key, each with its line end; nothing where there are no rules. */
 export function formatRules(rules: ClientRules): string {
@@ -169,82 +176,6 @@ export function formatRules(rules: ClientRules): string {
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name} = ${value}\n`)
     .join("");
-}
-
-/**
- * Whether a client may call a function.
- *
- * @param all the rules of each file that holds the client's key; all of them must allow it
- */
-export function mayCall(all: readonly ClientRules[], functionName: string): boolean {
-  return all.every(({ functions }) => functions === undefined || allows(functions, functionName));
-}
-
-function allows(patterns: readonly string[], functionName: string): boolean {
-  const name = functionName.toLowerCase();
-  let isAllowed = false;
-  for (const pattern of patterns) {
-    const isDenied = pattern.startsWith("!");
-    if (!matchesGlob(isDenied ? pattern.slice(1) : pattern, name)) continue;
-    if (isDenied) return false;
-    isAllowed = true;
-  }
-  // A list that only denies allows the rest.
-  return isAllowed || patterns.every((pattern) => pattern.startsWith("!"));
-}
-
-/** Whether a pattern covers a whole name; linear in both, whatever the pattern. */
-function matchesGlob(pattern: string, name: string): boolean {
-  let at = 0, inName = 0, star = -1, mark = 0;
-  while (inName < name.length) {
-    if (pattern[at] === "*") {
-      star = at++;
-      mark = inName;
-    } else if (pattern[at] === name[inName]) {
-      at++;
-      inName++;
-    } else if (star >= 0) {
-      at = star + 1;
-      inName = ++mark;
-    } else return false;
-  }
-  while (pattern[at] === "*") at++;
-  return at === pattern.length;
-}
-
-/** Whether any of the rules says that the key is not accepted any more. @param all as {@link mayCall} */
-export function isExpired(all: readonly ClientRules[], nowSeconds: number): boolean {
-  return all.some(({ expiresAtSeconds }) => nowSeconds >= (expiresAtSeconds ?? Infinity));
-}
-
-/**
- * Whether a client may send from an address; the address of a Unix socket's peer is `local`.
- *
- * @param all as {@link mayCall}
- */
-export function mayComeFrom(all: readonly ClientRules[], address: string): boolean {
-  return all.every(({ from }) =>
-    from === undefined || networksOf(from).check(address, family(address))
-  );
-}
-
-const networks = new WeakMap<readonly string[], BlockList>();
-
-function networksOf(from: readonly string[]): BlockList {
-  const known = networks.get(from);
-  if (known !== undefined) return known;
-  const list = new BlockList();
-  for (const each of from) {
-    const [address = "", prefix] = each.split("/");
-    if (prefix === undefined) list.addAddress(address, family(address));
-    else list.addSubnet(address, Number(prefix), family(address));
-  }
-  networks.set(from, list);
-  return list;
-}
-
-function family(address: string): "ipv4" | "ipv6" {
-  return isIP(address) === 6 ? "ipv6" : "ipv4";
 }
 
 function isNetwork(text: string): boolean {
