@@ -5,6 +5,8 @@
  * border: a worker is as trustworthy as its module.
  */
 
+import { isShallow, MAX_DEPTH } from "../json_depth.ts";
+
 /** Hints about what a call does (Model Context Protocol, tool annotations). */
 export const ANNOTATIONS = ["readOnlyHint", "destructiveHint", "idempotentHint"] as const;
 
@@ -15,11 +17,16 @@ export interface FunctionAbout {
   /** JSON text of a JSON Schema; without one, every object is accepted. */
   readonly params?: string;
   readonly annotations?: Readonly<Partial<Record<typeof ANNOTATIONS[number], boolean>>>;
+  /** Sentences about granted paths that it cannot use, where that was tried. */
+  readonly unusable?: readonly string[];
 }
 
 /** Characters of each text, beyond which it is cut. */
 const MAX_TITLE = 200;
 const MAX_DESCRIPTION = 4000;
+const MAX_UNUSABLE = 500;
+/** Paths that it cannot use; there are not more in the list. */
+const MAX_PATHS = 20;
 /** Characters of a schema; a larger one is refused. */
 const MAX_SCHEMA = 65_536;
 
@@ -36,16 +43,22 @@ const MAX_SCHEMA = 65_536;
  */
 export function believeAbout(value: unknown): FunctionAbout {
   if (typeof value !== "object" || value === null) return {};
-  const { title, description, params, annotations } = value as Record<string, unknown>;
+  const { title, description, params, annotations, unusable } = value as Record<string, unknown>;
   const hints = believeAnnotations(annotations);
   return {
     ...typeof title === "string" ? { title: title.slice(0, MAX_TITLE) } : {},
     ...typeof description === "string"
       ? { description: description.slice(0, MAX_DESCRIPTION) }
       : {},
-    ...typeof params === "string" && isSchemaText(params) ? { params } : {},
+    ...typeof params === "string" && hasSchemaForm(params) ? { params } : {},
     ...hints === undefined ? {} : { annotations: hints },
+    ...Array.isArray(unusable) && unusable.length > 0 ? { unusable: believeTexts(unusable) } : {},
   };
+}
+
+function believeTexts(list: readonly unknown[]): string[] {
+  return list.slice(0, MAX_PATHS).filter((each) => typeof each === "string")
+    .map((text) => text.slice(0, MAX_UNUSABLE));
 }
 
 function believeAnnotations(value: unknown): FunctionAbout["annotations"] {
@@ -55,14 +68,31 @@ function believeAnnotations(value: unknown): FunctionAbout["annotations"] {
   return hints.length === 0 ? undefined : Object.fromEntries(hints);
 }
 
+/** Whether a text is an object of JSON that can be read and written again. */
 function isSchemaText(text: string): boolean {
-  if (text.length > MAX_SCHEMA) return false;
+  return schemaIn(text) !== undefined;
+}
+
+/** Whether the members that the server itself reads are of the right type; the worker checks all. */
+function hasSchemaForm(text: string): boolean {
+  const schema = schemaIn(text);
+  if (schema === undefined) return false;
+  const { properties = {}, required = [] } = schema;
+  return isObject(properties) && Array.isArray(required);
+}
+
+function schemaIn(text: string): Record<string, unknown> | undefined {
+  if (text.length > MAX_SCHEMA) return undefined;
   try {
     const schema: unknown = JSON.parse(text);
-    return typeof schema === "object" && schema !== null && !Array.isArray(schema);
+    return isObject(schema) && isShallow(schema) ? schema : undefined;
   } catch {
-    return false;
+    return undefined;
   }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** What a module exports about its function; `fault` when its schema cannot be used. */
@@ -78,7 +108,10 @@ export function aboutOf(
     text = undefined;
   }
   if (text === undefined || !isSchemaText(text)) {
-    return { about: {}, fault: `is not an object of at most ${MAX_SCHEMA} characters of JSON` };
+    return {
+      about: {},
+      fault: `is not an object of at most ${MAX_SCHEMA} characters and ${MAX_DEPTH} levels of JSON`,
+    };
   }
-  return { about: believeAbout({ title, description, annotations, params: text }) };
+  return { about: { ...believeAbout({ title, description, annotations }), params: text } };
 }

@@ -81,11 +81,6 @@ export async function lookAtObject(path: string): Promise<string> {
   }
 }
 
-/** Whether a path leads to another file or folder than {@link lookAtObject} saw there. */
-export async function hasChanged(seen: string): Promise<boolean> {
-  return await lookAtObject(seen.slice(0, seen.lastIndexOf(" "))) !== seen;
-}
-
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }

@@ -12,7 +12,11 @@ const NUMBER = { type: "number" };
 const TEXT = { type: "string" };
 const FLAG = { type: "boolean" };
 const NAMES = { type: "array", items: TEXT };
-const TYPE = { enum: ["array", "boolean", "integer", "null", "number", "object", "string"] };
+const TYPES = ["array", "boolean", "integer", "null", "number", "object", "string"];
+const TYPE = { enum: TYPES };
+
+/** What `type` may be. */
+export const SOME_TYPES = `one of ${TYPES.join(", ")}, or a list of them`;
 
 /** A schema for schemas. */
 export const METASCHEMA = {

@@ -6,7 +6,7 @@
 import type { OutputUnit, Schema } from "@cfworker/json-schema";
 // @ts-types="@cfworker/json-schema"
 import { dereference, Validator } from "./json_schema.js";
-import { METASCHEMA } from "./metaschema.ts";
+import { METASCHEMA, SOME_TYPES } from "./metaschema.ts";
 
 /** The first thing in which arguments do not fit. */
 export interface ParamsFault {
@@ -49,7 +49,8 @@ export class ParamsCheck {
   }
 }
 
-const META_CHECK = new ParamsCheck(METASCHEMA);
+/** Made when a module has a schema: few have one. */
+let metaCheck: ParamsCheck | undefined;
 
 /** A name as a part of a JSON Pointer. */
 function escape(name: string): string {
@@ -82,8 +83,13 @@ function valueAt(schema: Schema, location: string): unknown {
 
 /** Why a schema cannot be used; nothing when it can. */
 export function schemaFault(schema: Schema): string | undefined {
-  const fault = META_CHECK.check(schema);
-  if (fault !== undefined) return `${fault.path || "it"}: expected ${fault.expected}`;
+  metaCheck ??= new ParamsCheck(METASCHEMA);
+  const fault = metaCheck.check(schema);
+  if (fault !== undefined) {
+    // The one choice in the meta-schema; written out, it is 200 characters.
+    const expected = fault.expected.startsWith("anyOf ") ? SOME_TYPES : fault.expected;
+    return `${fault.path || "it"}: expected ${expected}`;
+  }
   if (schema.type !== "object") return '/type: expected "object"';
   // The library notes in each schema with a reference where that leads.
   const copy = structuredClone(schema);

@@ -6,7 +6,7 @@
 
 /** Kinds of objects that JSON carries whole, by `Object.prototype.toString`. */
 const CARRIED = ["Object", "Array", "Boolean", "Number", "String"];
-/** Objects that are looked at; JSON.stringify has been through all of them already. */
+/** Objects within each other that are looked at. */
 const MAX_DEPTH = 1000;
 
 /**
@@ -19,25 +19,37 @@ const MAX_DEPTH = 1000;
  * ```
  */
 export function toJson(result: unknown): string {
-  const text = JSON.stringify(result);
-  const found = findUncarried(result, "", MAX_DEPTH);
+  let text: string | undefined;
+  let failure: unknown;
+  try {
+    text = JSON.stringify(result);
+  } catch (error) {
+    failure = error;
+  }
+  const found = findUncarried(result, "", new Set());
   if (found !== undefined) {
     throw new TypeError(`the result holds ${found}, which JSON cannot carry`);
   }
+  if (failure !== undefined) throw failure;
   return text ?? "null";
 }
 
-function findUncarried(value: unknown, path: string, depth: number): string | undefined {
+/** The first value that JSON has no form for, in the order of JSON.stringify. */
+function findUncarried(value: unknown, path: string, around: Set<unknown>): string | undefined {
   if (typeof value === "function" || typeof value === "symbol") return named(value, path);
-  if (typeof value !== "object" || value === null || depth === 0) return undefined;
+  const isOpen = typeof value === "object" && around.size < MAX_DEPTH || typeof value === "bigint";
+  if (!isOpen || value === null) return undefined;
+  if (around.has(value)) return `itself at ${path}`;
   // It says itself what it is in JSON, as a Date does.
   if (typeof (value as { toJSON?: unknown }).toJSON === "function") return undefined;
   if (!CARRIED.includes(kindOf(value))) return named(value, path);
+  around.add(value);
   for (const [key, each] of Object.entries(value)) {
     const place = Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`;
-    const found = findUncarried(each, place, depth - 1);
+    const found = findUncarried(each, place, around);
     if (found !== undefined) return found;
   }
+  around.delete(value);
   return undefined;
 }
 

@@ -6,6 +6,11 @@
  * asm-generic/unistd.h.
  */
 
+/** The option of prctl(2) that installs a filter (linux/prctl.h). */
+export const PR_SET_SECCOMP = 22;
+/** … and its mode (linux/seccomp.h). */
+export const SECCOMP_MODE_FILTER = 2;
+
 /** Processor architectures that the filter knows. */
 export type FilterArch = "x86_64" | "aarch64";
 

@@ -1,0 +1,60 @@
+/**
+ * @module
+ * CPU time that a function host uses although no call runs in it. The host reports seconds in which it
+ * used much (host/main.ts); the server knows when calls ran, which the host's own code might not say.
+ */
+
+/** Reports come once a second; after this time without one, the host was quiet. */
+const QUIET_MS = 2500;
+
+/** What was going on in a host when its report came. Times are by `performance.now()`. */
+export interface HostUse {
+  readonly nowMs: number;
+  /** Whether a call runs, or a module loads. */
+  readonly isBusy: boolean;
+  /** When a call or a load last began. */
+  readonly usedAtMs: number;
+}
+
+/** Adds up the CPU time of one host. */
+export class IdleCpu {
+  readonly #mostMs: number;
+  #burnedMs = 0;
+  #reportedAtMs = 0;
+  #wasBusy = true;
+  #quietSinceMs = 0;
+
+  /** @param mostMs CPU time without a call, after which it is too much */
+  constructor(mostMs: number) {
+    this.#mostMs = mostMs;
+  }
+
+  /** When the host was last known to be quiet: what began before does not matter. */
+  get quietSinceMs(): number {
+    return this.#quietSinceMs;
+  }
+
+  /**
+   * Notes a report.
+   *
+   * @param usedMs of CPU time, in about a second before
+   * @returns the CPU time since the host was quiet, once that is too much.
+   */
+  note(usedMs: number, { nowMs, isBusy, usedAtMs }: HostUse): number | undefined {
+    const sinceMs = nowMs - this.#reportedAtMs;
+    if (sinceMs > QUIET_MS) {
+      this.#burnedMs = 0;
+      this.#quietSinceMs = nowMs - QUIET_MS;
+    }
+    // An interval with calls says nothing about the time without.
+    const hadCalls = isBusy || this.#wasBusy && sinceMs <= QUIET_MS ||
+      nowMs - usedAtMs < Math.min(sinceMs, QUIET_MS);
+    this.#reportedAtMs = nowMs;
+    this.#wasBusy = isBusy;
+    if (!hadCalls) this.#burnedMs += usedMs;
+    if (this.#burnedMs < this.#mostMs) return undefined;
+    const burnedMs = this.#burnedMs;
+    this.#burnedMs = 0;
+    return burnedMs;
+  }
+}
