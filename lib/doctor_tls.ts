@@ -5,7 +5,7 @@
 import { X509Certificate } from "node:crypto";
 import type { TlsFiles } from "./config/settings.ts";
 import { pairFault, readTlsPair, type TlsPair } from "./http/tls.ts";
-import { attempt, type Finding } from "./keys/check.ts";
+import { attempt, type Finding } from "./keys/findings.ts";
 import { count } from "./prose.ts";
 
 const DAY_SECONDS = 86_400;
