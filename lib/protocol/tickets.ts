@@ -1,13 +1,20 @@
 /**
  * @module
  * The tickets of protocol v2 (docs/protocol-v2.md): who they are for and the keys of their calls, sealed
- * under a ring of keys that is in memory only, and the promise that each number of a ticket is used once.
- * A ticket lives as long as its key. What is not used leaves nothing behind.
+ * under the keys of a ring (ticket_ring.ts), and the promise that each number of a ticket is used once on
+ * this server. A ticket lives as long as its key. What is not used leaves nothing behind.
  */
 import { CALLS_PER_TICKET, type LongNonceCipher, NONCE_BYTES } from "../../client/messages.ts";
+import { encodeBase64 } from "./base64.ts";
+import {
+  KEY_BYTES,
+  KID_BYTES,
+  MemoryRing,
+  randomBytes,
+  type RingOptions,
+  type TicketRing,
+} from "./ticket_ring.ts";
 
-const KID_BYTES = 4;
-const KEY_BYTES = 32;
 const TAG_BYTES = 16;
 const HEAD_BYTES = KID_BYTES + NONCE_BYTES;
 /** Public key, both keys of calls, serial. */
@@ -36,27 +43,20 @@ export interface OpenedTicket extends Session {
   /** Grows with every ticket. */
   readonly serial: number;
   readonly kid: number;
+  /** The client's public key in base64, by which its tickets are kept. */
+  readonly clientName: string;
 }
 
 /** `retired`: the numbers of this ticket are forgotten, because newer ones were used or its key is gone. */
 export type NumberUse = "fresh" | "seen" | "retired";
 
 /** How tickets are issued. */
-export interface TicketOptions {
+export interface TicketOptions extends RingOptions {
   readonly cipher: LongNonceCipher;
-  /** A new key comes after this time; the previous one is kept for as long again. */
-  readonly lifetimeSeconds: number;
+  /** Keys that replicas share; keys of this server alone when absent. */
+  readonly ring?: TicketRing;
   /** Used tickets of a client that are kept; the one with the lowest serial goes first. */
   readonly ticketsPerClient: number;
-  /** Milliseconds, never backwards. */
-  readonly clock?: () => number;
-  readonly randomBytes?: (length: number) => Bytes;
-}
-
-interface TicketKey {
-  readonly kid: number;
-  readonly bytes: Bytes;
-  readonly madeAtMs: number;
 }
 
 /** The numbers of a ticket that were used. */
@@ -76,21 +76,15 @@ interface ClientUse {
 /** Issues tickets, opens them, and lets each of their numbers be used once. */
 export class Tickets {
   readonly #options: TicketOptions;
-  readonly #lifetimeMs: number;
-  readonly #clock: () => number;
+  readonly #ring: TicketRing;
   readonly #randomBytes: (length: number) => Bytes;
-  /** Oldest first; two at most. */
-  #keys: TicketKey[] = [];
-  #lastSerial = 0;
-  /** By the bytes of the client's public key. */
+  /** By the client's public key in base64. */
   readonly #clients = new Map<string, ClientUse>();
 
   constructor(options: TicketOptions) {
     this.#options = options;
-    this.#lifetimeMs = options.lifetimeSeconds * 1000;
-    this.#clock = options.clock ?? (() => performance.now());
-    this.#randomBytes = options.randomBytes ??
-      ((length) => crypto.getRandomValues(new Uint8Array(length)));
+    this.#randomBytes = options.randomBytes ?? randomBytes;
+    this.#ring = options.ring ?? new MemoryRing(options);
   }
 
   /** Tickets whose numbers are remembered, and the bytes that takes. */
@@ -103,14 +97,26 @@ export class Tickets {
     return { clients: this.#clients.size, tickets, bytes };
   }
 
-  /** A ticket for a session, and how many seconds it lives. */
+  /** Whether there is a key for tickets: those that replicas share may not have been read yet. */
+  get canIssue(): boolean {
+    this.dropOldKeys();
+    return this.#ring.current() !== undefined;
+  }
+
+  /**
+   * A ticket for a session, and how many seconds it lives.
+   *
+   * @throws {Error} unless {@link canIssue}.
+   */
   issue(session: Session): { readonly ticket: Bytes; readonly lifetimeSeconds: number } {
-    const key = this.#currentKey();
+    this.dropOldKeys();
+    const key = this.#ring.current();
+    if (key === undefined) throw new Error("there is no key for tickets");
     const content = new Uint8Array(CONTENT_BYTES);
     content.set(session.publicKey);
     content.set(session.callKey, KEY_BYTES);
     content.set(session.answerKey, 2 * KEY_BYTES);
-    new DataView(content.buffer).setBigUint64(3 * KEY_BYTES, BigInt(++this.#lastSerial));
+    new DataView(content.buffer).setBigUint64(3 * KEY_BYTES, BigInt(this.#ring.nextSerial()));
     const ticket = new Uint8Array(TICKET_BYTES);
     new DataView(ticket.buffer).setUint32(0, key.kid);
     ticket.set(this.#randomBytes(NONCE_BYTES), KID_BYTES);
@@ -122,8 +128,7 @@ export class Tickets {
       HEAD_BYTES,
     );
     content.fill(0);
-    const leftMs = key.madeAtMs + 2 * this.#lifetimeMs - this.#clock();
-    return { ticket, lifetimeSeconds: Math.floor(leftMs / 1000) };
+    return { ticket, lifetimeSeconds: Math.floor(this.#ring.leftMs(key) / 1000) };
   }
 
   /** What is in a ticket; `undefined` when no key of the ring opens it. */
@@ -131,7 +136,7 @@ export class Tickets {
     if (ticket.length !== TICKET_BYTES) return undefined;
     const kid = new DataView(ticket.buffer, ticket.byteOffset).getUint32(0);
     this.dropOldKeys();
-    const key = this.#keys.find((each) => each.kid === kid);
+    const key = this.#ring.find(kid);
     const content = key && this.#options.cipher.open(
       key.bytes,
       ticket.subarray(KID_BYTES, HEAD_BYTES),
@@ -139,9 +144,11 @@ export class Tickets {
     );
     if (content === undefined) return undefined;
     const serial = new DataView(content.buffer).getBigUint64(3 * KEY_BYTES);
+    const publicKey = content.subarray(0, KEY_BYTES);
     return {
       kid,
-      publicKey: content.subarray(0, KEY_BYTES),
+      publicKey,
+      clientName: encodeBase64(publicKey),
       callKey: content.subarray(KEY_BYTES, 2 * KEY_BYTES),
       answerKey: content.subarray(2 * KEY_BYTES, 3 * KEY_BYTES),
       serial: Number(serial),
@@ -149,8 +156,8 @@ export class Tickets {
   }
 
   /** Whether a ticket is older than those that its client may still use. */
-  isRetired({ publicKey, serial }: OpenedTicket): boolean {
-    const client = this.#clients.get(nameOf(publicKey));
+  isRetired({ clientName, serial }: OpenedTicket): boolean {
+    const client = this.#clients.get(clientName);
     return client !== undefined && serial < client.floor;
   }
 
@@ -162,8 +169,8 @@ export class Tickets {
    */
   use(ticket: OpenedTicket, number: number): NumberUse {
     // Nothing is remembered of a key that is gone.
-    if (!this.#keys.some(({ kid }) => kid === ticket.kid)) return "retired";
-    const name = nameOf(ticket.publicKey);
+    if (this.#ring.find(ticket.kid) === undefined) return "retired";
+    const name = ticket.clientName;
     const client = this.#clients.get(name) ?? { floor: 0, tickets: new Map() };
     if (ticket.serial < client.floor) return "retired";
     let used = client.tickets.get(ticket.serial);
@@ -182,43 +189,23 @@ export class Tickets {
    * a ticket is issued or opened; to be called from time to time where nobody calls.
    */
   dropOldKeys(): void {
-    const now = this.#clock();
-    const [oldest] = this.#keys;
-    if (oldest === undefined || now < oldest.madeAtMs + 2 * this.#lifetimeMs) return;
-    this.#drop((key) => now >= key.madeAtMs + 2 * this.#lifetimeMs);
+    if (this.#ring.dropOld()) this.#forget();
   }
 
   /** Wipes everything: no ticket can be opened any more. */
   close(): void {
-    this.#drop(() => true);
+    this.#ring.close();
+    this.#forget();
   }
 
-  #drop(isOver: (key: TicketKey) => boolean): void {
-    for (const key of this.#keys) if (isOver(key)) key.bytes.fill(0);
-    this.#keys = this.#keys.filter((key) => !isOver(key));
-    const kids = new Set(this.#keys.map(({ kid }) => kid));
+  /** Forgets the tickets of keys that are gone. */
+  #forget(): void {
     for (const [name, { tickets }] of this.#clients) {
-      for (const [serial, { kid }] of tickets) if (!kids.has(kid)) tickets.delete(serial);
+      for (const [serial, { kid }] of tickets) {
+        if (this.#ring.find(kid) === undefined) tickets.delete(serial);
+      }
       // Tickets below the floor are older than these were: their keys are gone as well.
       if (tickets.size === 0) this.#clients.delete(name);
-    }
-  }
-
-  #currentKey(): TicketKey {
-    this.dropOldKeys();
-    const now = this.#clock();
-    const newest = this.#keys.at(-1);
-    if (newest !== undefined && now < newest.madeAtMs + this.#lifetimeMs) return newest;
-    const key = { kid: this.#newKid(), bytes: this.#randomBytes(KEY_BYTES), madeAtMs: now };
-    this.#keys.push(key);
-    return key;
-  }
-
-  /** Not that of a key in use. */
-  #newKid(): number {
-    for (;;) {
-      const kid = new DataView(this.#randomBytes(KID_BYTES).buffer).getUint32(0);
-      if (!this.#keys.some((key) => key.kid === kid)) return kid;
     }
   }
 
@@ -230,18 +217,14 @@ export class Tickets {
   }
 }
 
-/** What a ticket is bound to: what it is, and the name of its key. */
+/** What a ticket is bound to: what it is, and the name of its key. Valid until the next call. */
 function labelled(ticket: Uint8Array): Bytes {
-  const ad = new Uint8Array(LABEL.length + KID_BYTES);
-  ad.set(LABEL);
-  ad.set(ticket.subarray(0, KID_BYTES), LABEL.length);
-  return ad;
+  LABELLED.set(ticket.subarray(0, KID_BYTES), LABEL.length);
+  return LABELLED;
 }
 
-/** A public key as a key of maps: one character a byte, which is cheaper than hex. */
-function nameOf(publicKey: Uint8Array): string {
-  return String.fromCharCode(...publicKey);
-}
+const LABELLED = new Uint8Array(LABEL.length + KID_BYTES);
+LABELLED.set(LABEL);
 
 /** Sets the bit of a number. @returns whether it was unset. */
 function setBit(used: UsedTicket, number: number): boolean {
