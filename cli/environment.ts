@@ -39,11 +39,26 @@ export const ENVIRONMENT: readonly VariableSpec[] = [
     meaning: "rotated files of 10 MiB that are kept beside `latest.log`",
   },
   {
+    name: "MSP_PROFILE",
+    fallback: "the only profile",
+    meaning: "profile that `call`, `describe`, `types` and `mcp` use without a name",
+  },
+  {
     name: "MSP_FUNCTIONS_USER",
     fallback: "none",
     meaning:
       "user and group of function processes, UID:GID; `--functions-user` overrides it, and it overrides " +
       "`[Functions] User`",
+  },
+  {
+    name: "MSP_STATEPATH",
+    fallback: "auto",
+    meaning: "folder of the server's state; it overrides `[Server] Statepath`",
+  },
+  {
+    name: "MSP_REDIS_PASSWORD",
+    fallback: "none",
+    meaning: "password for `[Cluster] Redis`; it overrides `[Cluster] PasswordFile`",
   },
 ];
 

@@ -3,20 +3,38 @@
  * What the program says: results on standard output, everything else on standard error. Errors become
  * messages and exit statuses.
  */
+import { fstatSync } from "node:fs";
 import { EXIT_CODES, MspError, OutputError, reasonOf } from "../lib/errors.ts";
-import { styleOf } from "./style.ts";
+import { forTerminal, styleOf } from "./style.ts";
 
 /**
- * Writes a result to standard output.
+ * Writes a result to standard output. What would control a terminal there is replaced.
  *
  * @throws {OutputError} when it cannot be written.
  */
 export function writeResult(text: string): void {
   try {
-    writeAll(Deno.stdout, text);
+    writeAll(Deno.stdout, Deno.stdout.isTerminal() ? forTerminal(text) : text);
   } catch (error) {
     throw new OutputError(`Cannot write to standard output: ${reasonOf(error)}`, { cause: error });
   }
+}
+
+/** Linux's /dev/null, which also stands for a standard output that was closed before the start. */
+const NULL_DEVICE = 0x103;
+
+/**
+ * Writes a result that is shown only once.
+ *
+ * @throws {OutputError} when it cannot be written, or would be lost.
+ */
+export function writeOnlyCopy(text: string): void {
+  if (Deno.build.os === "linux" && fstatSync(1).rdev === NULL_DEVICE) {
+    throw new OutputError("Cannot write to standard output: it is closed, or /dev/null", {
+      hint: "the values are shown only once: keep the output",
+    });
+  }
+  writeResult(text);
 }
 
 /** Writes a line for people to standard error. */
