@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { UsageError } from "../lib/errors.ts";
 import type { CommandTexts, FlagTable, FlagValues, Given } from "./command.ts";
 import { usageLine } from "./help.ts";
-import { suggestion } from "./suggest.ts";
+import { suggestion } from "../lib/suggest.ts";
 
 /**
  * Takes arguments apart.
@@ -75,6 +75,7 @@ function checkCount(texts: CommandTexts, positionals: readonly string[]): void {
   const needed = texts.args.filter((name) => !name.startsWith("["));
   const missing = needed[positionals.length];
   if (missing !== undefined) throw wrongUsage(texts, `${missing} is missing`);
+  if (texts.args.at(-1)?.endsWith("...]")) return;
   const surplus = positionals[texts.args.length];
   if (surplus === undefined) return;
   throw wrongUsage(texts, `unexpected argument ${JSON.stringify(surplus.slice(0, 80))}`);

@@ -8,6 +8,7 @@ import { wrongUsage } from "./arguments.ts";
 import type { CommandTexts } from "./command.ts";
 import { defineCommand } from "./define.ts";
 import { existingPaths, PATH_FLAGS } from "./paths.ts";
+import { oneLine } from "./render.ts";
 
 const TEXTS = {
   name: "doctor",
@@ -46,7 +47,9 @@ export const doctor = defineCommand({
     else {
       const { error, warning } = io.style;
       const lines = findings.map(({ level, what, remedy }) =>
-        `${level === "wrong" ? error(level) : warning(level)}: ${what}\n  remedy: ${remedy}\n`
+        `${level === "wrong" ? error(level) : warning(level)}: ${
+          oneLine(what)
+        }\n  remedy: ${remedy}\n`
       );
       if (lines.length === 0) lines.push("Nothing found\n");
       io.out([...facts.map((fact) => `${fact}\n`), ...lines].join(""));

@@ -43,7 +43,7 @@ function flagRows(flags: FlagTable): [string, string][] {
 export function programHelp(commands: readonly CommandTexts[], style: Style = PLAIN): string {
   const list = commands.map(({ name, summary }): [string, string] => [name, summary]);
   return `${style.strong("Mini Share Point")}: registered clients call functions on this server,
-every value sealed with NaCl box.
+and everything that they send and get is sealed.
 
 ${style.strong("Usage:")} msp [COMMAND] [OPTIONS]
 
@@ -53,7 +53,8 @@ Without a command, the server starts in the working folder.
 msp help COMMAND explains a command.
 
 ${style.strong("Example:")}
-  msp keygen pair client
+  msp serve
+  msp invite laptop --url http://localhost:8000
 `;
 }
 

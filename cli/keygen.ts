@@ -10,6 +10,7 @@ import {
   generatePublicKeyFile,
   readPublicKey,
 } from "../lib/crypto/key_file.ts";
+import { formatKey } from "../lib/crypto/keys.ts";
 import { UsageError } from "../lib/errors.ts";
 import { wrongUsage } from "./arguments.ts";
 import type { CommandTexts } from "./command.ts";
@@ -54,8 +55,9 @@ export const keygen = defineCommand({
     await kind.make(name, { force: flags.force });
     for (const ending of kind.endings) io.out(`Generated: ${name}${ending}\n`);
     if (kind.endings.includes(".pub")) {
-      io.note(`fingerprint ${fingerprintOf(await readPublicKey(`${name}.pub`))}`);
-      io.note(`next, on the server: msp appendclient "$(cat ${name}.pub)"`);
+      const key = await readPublicKey(`${name}.pub`);
+      io.note(`fingerprint ${fingerprintOf(key)}`);
+      io.note(`next, on the server: msp appendclient ${formatKey(key)}`);
     } else io.note(`next: msp keygen public ${name}`);
     return 0;
   },

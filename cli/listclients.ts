@@ -1,49 +1,54 @@
 /**
  * @module
- * `msp listclients`: the registered keys.
+ * `msp listclients`: the registered clients.
  */
-import { formatKey } from "../lib/crypto/keys.ts";
 import { listClients } from "../lib/keys/store.ts";
+import { clientObject, clientSettings, rulesInShort } from "./client_texts.ts";
 import { defineCommand } from "./define.ts";
 import { CONFIG_FLAG, openStore } from "./paths.ts";
 
-const HEAD = ["NUMBER", "PUBLIC KEY", "FINGERPRINT", "REGISTERED"];
+const HEAD = ["NUMBER", "NAME", "PUBLIC KEY", "ADDED", "LAST USE", "MAY"];
 
 /** The command. */
 export const listclients = defineCommand({
   name: "listclients",
-  summary: "list the registered keys",
+  summary: "list the registered clients",
   args: [],
   flags: {
     json: {
-      meaning: "print an array of objects: number, public_key, fingerprint, registered, file",
+      meaning:
+        "print an array of objects: number, name, public_key, fingerprint, registered, added, last_use, " +
+        "rules, fault, file",
     },
     ...CONFIG_FLAG,
   },
   description:
-    `One line a client: number, public key, fingerprint (in the form of OpenSSH), and the day on which ` +
-    `its file was written. The server does not know which secret a client has.`,
+    `One line a client: number, name, public key, when it was added, when it last called ([Log] Calls=yes ` +
+    `in config.ini), and what it may do: functions, rate, addresses, until when. msp client shows one with its fingerprint. ` +
+    `The server does not know which secret a client has.`,
   example: "msp listclients",
   async run({ flags }, io): Promise<number> {
-    const { settings: { store } } = await openStore(flags, io);
-    const clients = (await listClients(store)).map((each) => ({
-      number: each.number,
-      public_key: formatKey(each.publicKey),
-      fingerprint: each.fingerprint,
-      registered: each.registeredAt?.toISOString() ?? null,
-      file: each.path,
-    }));
+    const { settings } = await openStore(flags, io);
+    const { store } = settings;
+    const clients = await listClients(store);
+    const known = await clientSettings(settings);
     if (flags.json) {
-      io.out(`${JSON.stringify(clients, null, 2)}\n`);
+      io.out(`${JSON.stringify(clients.map((each) => clientObject(each, known)), null, 2)}\n`);
       return 0;
     }
     if (clients.length === 0) {
       io.note(`no client is registered in ${store.clientsFolder}`);
       return 0;
     }
-    const lines = clients.map((
-      { number, public_key, fingerprint, registered },
-    ) => [number, public_key, fingerprint, registered?.slice(0, 10) ?? "unknown"]);
+    const nowSeconds = Date.now() / 1000;
+    const lines = clients.map((client) => {
+      const object = clientObject(client, known);
+      const { number, name, public_key, added, registered, last_use } = object;
+      const day = added ?? registered?.slice(0, 10) ?? "unknown";
+      const used = last_use?.slice(0, 10) ?? "-";
+      const may = rulesInShort(client, { ...known, nowSeconds });
+      return [number, name ?? "-", public_key, day, used, may];
+    });
     io.out(table([HEAD, ...lines], (head) => io.style.strong(head)));
     return 0;
   },
@@ -51,7 +56,9 @@ export const listclients = defineCommand({
 
 /** Rows in columns; the first one is the head. */
 function table(rows: readonly string[][], mark: (head: string) => string): string {
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const widths = HEAD.map((_, column) =>
+    rows.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0)
+  );
   const lines = rows.map((row) =>
     row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()
   );

@@ -2,8 +2,9 @@
  * @module
  * `msp purgeclients`: removes every client.
  */
-import { purgeClients } from "../lib/keys/store.ts";
+import { type ClientEntry, purgeClients } from "../lib/keys/store.ts";
 import { count } from "../lib/prose.ts";
+import { commandToAdd } from "./client_texts.ts";
 import { confirm, YES_FLAG } from "./confirm.ts";
 import { defineCommand } from "./define.ts";
 import { CONFIG_FLAG, openStore } from "./paths.ts";
@@ -15,13 +16,18 @@ export const purgeclients = defineCommand({
   args: [],
   flags: { ...YES_FLAG, ...CONFIG_FLAG },
   description:
-    `Afterwards, every client must be registered again. A running server refuses them within a second.`,
+    `Afterwards, every client must be registered again, and gets a new secret. The commands for that are ` +
+    `printed first. A running server refuses the clients within a second. Open invites are revoked.`,
   example: "msp purgeclients --yes",
   async run({ flags }, io): Promise<number> {
     const { settings: { store } } = await openStore(flags, io);
     const what = `every client in ${store.clientsFolder} and every secret in ${store.register}`;
     if (!flags.yes && !confirm(io, `remove ${what}`)) return 1;
-    io.out(`Removed ${count(await purgeClients(store), "client")}\n`);
+    const show = (clients: readonly ClientEntry[]): void => {
+      if (clients.length > 0) io.note("to register them again, with new secrets:");
+      for (const client of clients) io.note(commandToAdd(client));
+    };
+    io.out(`Removed ${count(await purgeClients(store, show), "client")}\n`);
     return 0;
   },
 });

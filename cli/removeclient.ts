@@ -1,11 +1,10 @@
 /**
  * @module
- * `msp removeclient`: removes one client's key.
+ * `msp removeclient`: removes one client.
  */
-import { basename } from "node:path";
-import { formatKey } from "../lib/crypto/keys.ts";
-import { StoreError } from "../lib/errors.ts";
-import { type ClientEntry, listClients, removeClient } from "../lib/keys/store.ts";
+import { findClient } from "../lib/keys/find_client.ts";
+import { listClients, removeClient } from "../lib/keys/store.ts";
+import { commandToAdd } from "./client_texts.ts";
 import { confirm, YES_FLAG } from "./confirm.ts";
 import { defineCommand } from "./define.ts";
 import { CONFIG_FLAG, openStore } from "./paths.ts";
@@ -13,39 +12,37 @@ import { CONFIG_FLAG, openStore } from "./paths.ts";
 /** The command. */
 export const removeclient = defineCommand({
   name: "removeclient",
-  summary: "remove one client's key",
+  summary: "remove one client",
   args: ["CLIENT"],
   flags: { ...YES_FLAG, ...CONFIG_FLAG },
   description:
-    `CLIENT is a number, a public key or a fingerprint, as msp listclients shows them, or the name of ` +
-    `its file. A running server refuses the client within a second.
+    `CLIENT is a number, a name or a public key, as msp listclients shows them, a fingerprint, or the ` +
+    `name of a file. Every file of the client's key is removed. A running server refuses the client ` +
+    `within a second.
 
 Its secret stays in the register, because nothing says which one it is. Without a registered key it ` +
     `is useless. msp rotate-secrets replaces all secrets.`,
-  example: "msp removeclient 3 --yes",
+  example: "msp removeclient phone --yes",
   async run({ flags, args: [wanted = ""] }, io): Promise<number> {
     const { settings: { store } } = await openStore(flags, io);
-    const entry = findClient(await listClients(store), wanted.trim());
-    if (!flags.yes && !confirm(io, `remove ${entry.path}, ${entry.fingerprint}`)) return 1;
-    await removeClient(store, entry);
-    io.out(`Removed client ${entry.number}, ${entry.fingerprint}\n`);
-    io.note(
-      `to register it again, with a new secret: msp appendclient ${formatKey(entry.publicKey)}`,
-    );
+    const clients = await listClients(store);
+    const [client] = findClient(clients, wanted, "remove");
+    const paths = clients.filter((each) => each.fingerprint === client.fingerprint)
+      .map(({ path }) => path);
+    if (!flags.yes && !confirm(io, `remove ${paths.join(" and ")}, ${client.fingerprint}`)) {
+      return 1;
+    }
+    const removed = await removeClient(store, client, ([first]) => {
+      if (first === undefined) return;
+      io.note(`to register it again, with a new secret: ${commandToAdd(first)}`);
+    });
+    for (const { number, rules: { name } } of removed) {
+      io.out(
+        `Removed client ${number}${
+          name === undefined ? "" : ` (${name})`
+        }, ${client.fingerprint}\n`,
+      );
+    }
     return 0;
   },
 });
-
-function findClient(clients: readonly ClientEntry[], wanted: string): ClientEntry {
-  const found = clients.filter(({ number, publicKey, fingerprint, path }) =>
-    [number, formatKey(publicKey), fingerprint].includes(wanted) ||
-    basename(path) === basename(wanted)
-  );
-  const [entry] = found;
-  if (entry !== undefined && found.length === 1) return entry;
-  const state = found.length === 0 ? "no client has" : "more than one client has";
-  throw new StoreError(
-    `Cannot remove a client: ${state} this number, public key, fingerprint or file`,
-    { hint: "msp listclients shows them" },
-  );
-}

@@ -3,11 +3,12 @@
  * `msp rotate-secrets`: new secrets for all clients.
  */
 import type { SecretHex } from "../lib/crypto/keys.ts";
-import { rotateSecrets } from "../lib/keys/store.ts";
+import { rotateSecrets } from "../lib/keys/register.ts";
 import { confirm, YES_FLAG } from "./confirm.ts";
 import { defineCommand } from "./define.ts";
 import { graceFlag, graceSeconds } from "./grace.ts";
 import { CONFIG_FLAG, openStore } from "./paths.ts";
+import { timeText } from "../lib/prose.ts";
 
 /** The command. */
 export const rotateSecretsCommand = defineCommand({
@@ -33,7 +34,7 @@ The secrets are printed before they are stored: when they cannot be printed, not
     if (!flags.yes && !confirm(io, `replace every secret in ${store.register}`)) return 1;
     const nowSeconds = Math.floor(Date.now() / 1000);
     const show = (secrets: readonly SecretHex[]): void =>
-      io.out(
+      io.outOnce(
         flags.json
           ? `${JSON.stringify(secrets)}\n`
           : secrets.map((secret) => `Client Hex Secret: ${secret}\n`).join(""),
@@ -41,9 +42,9 @@ The secrets are printed before they are stored: when they cannot be printed, not
     const secrets = await rotateSecrets(store, { graceSeconds: grace, nowSeconds, show });
     if (secrets.length === 0) io.note(`no client is registered in ${store.clientsFolder}`);
     else if (grace > 0) {
-      const end = new Date((nowSeconds + grace) * 1000).toISOString();
+      const end = timeText(nowSeconds + grace);
       io.note(`the previous secrets are accepted until ${end}`);
-    }
+    } else io.note("the previous secrets are refused from now on; only a backup brings them back");
     return 0;
   },
 });

@@ -2,14 +2,16 @@
  * @module
  * `msp rotate-server-key`: new key pairs for the server.
  */
+import type { StorePaths } from "../lib/config/settings.ts";
 import { formatKey } from "../lib/crypto/keys.ts";
-import { type ForEachPair, rotateServerKeys } from "../lib/keys/server_keys.ts";
+import { type ForEachPair, readPreviousKeys, rotateServerKeys } from "../lib/keys/server_keys.ts";
 import type { PublicKey } from "../lib/crypto/keys.ts";
 import type { Io } from "./command.ts";
 import { confirm, YES_FLAG } from "./confirm.ts";
 import { defineCommand } from "./define.ts";
 import { graceFlag, graceSeconds } from "./grace.ts";
 import { CONFIG_FLAG, openStore } from "./paths.ts";
+import { timeText } from "../lib/prose.ts";
 
 /** The command. */
 export const rotateServerKeyCommand = defineCommand({
@@ -42,10 +44,24 @@ The keys are printed before they are stored: when they cannot be printed, nothin
       nowSeconds,
       show: (keys) => show(keys, { isJson: flags.json, until }, io),
     });
-    if (until !== null) io.note(`the previous keys are accepted until ${until}`);
+    await tellPrevious(store, { nowSeconds, isKept: grace > 0 }, io);
     return 0;
   },
 });
+
+/** Says until when each previous key is accepted, those of earlier rotations too. */
+async function tellPrevious(
+  store: StorePaths,
+  { nowSeconds, isKept }: { nowSeconds: number; isKept: boolean },
+  io: Io,
+): Promise<void> {
+  const ends = (await readPreviousKeys(store, { nowSeconds }))
+    .map(({ until }) => timeText(until));
+  const [previous, ...earlier] = isKept ? ends : [undefined, ...ends];
+  if (previous !== undefined) io.note(`the previous keys are accepted until ${previous}`);
+  else io.note("the previous keys are refused from now on; only a backup brings them back");
+  for (const end of earlier) io.note(`earlier keys are accepted until ${end}`);
+}
 
 function show(
   { server, server2 }: ForEachPair<PublicKey>,

@@ -6,6 +6,7 @@ import { readSettings, type Settings } from "../lib/config/settings.ts";
 import { checkTimeZone } from "../lib/doctor_clock.ts";
 import { describeInstallation, type ServerPaths } from "../lib/first_start.ts";
 import { logSettingsFrom } from "../lib/log.ts";
+import { findForeignFolder } from "../lib/owner.ts";
 import { count } from "../lib/prose.ts";
 import { startServer } from "../lib/server.ts";
 import type { Io } from "./command.ts";
@@ -46,7 +47,7 @@ The server reloads the key store and the modules within a second of a change, an
     const { settings } = await readSettings(paths.config, overrides);
     await announce(paths, settings, io);
     const terminated = io.terminated();
-    const server = await startServer({ paths, log, overrides });
+    const server = await startServer({ paths, log, overrides, early: io.early });
     try {
       io.out(
         `Mini Share Point is ready on ${server.url} (listening on ${server.listening}), ` +
@@ -61,6 +62,13 @@ The server reloads the key store and the modules within a second of a change, an
   },
 });
 
+/** How a first client comes in. */
+function firstClient({ v2, publicUrl }: Settings): string {
+  if (!v2.isEnabled) return "msp keygen pair client on the client, then msp appendclient KEY";
+  const url = publicUrl === undefined ? " --url URL" : "";
+  return `msp invite NAME${url}, then msp join 'LINK' on the client`;
+}
+
 /** Says first where this happens: a start in the wrong folder creates a new installation there. */
 async function announce(paths: ServerPaths, settings: Settings, io: Io): Promise<void> {
   // A program that reads JSON from standard error must get nothing else.
@@ -71,6 +79,14 @@ async function announce(paths: ServerPaths, settings: Settings, io: Io): Promise
       "the working folder is /: the server can read and write the whole disk, except system files",
     );
   }
+  const { store: { serverFolder, clientsFolder }, stateFolder } = settings;
+  const foreign = await findForeignFolder([serverFolder, clientsFolder, stateFolder, paths.log]);
+  if (foreign !== undefined) {
+    io.note(
+      `${foreign.path} belongs to user ${foreign.uid}, who can lead a server of root to any file: ` +
+        `run it as that user, sudo -u '#${foreign.uid}' msp serve`,
+    );
+  }
   io.note(
     isNew
       ? `creating a new installation in ${place}`
@@ -79,5 +95,5 @@ async function announce(paths: ServerPaths, settings: Settings, io: Io): Promise
   const zone = checkTimeZone(Deno.env.get("TZ"));
   if (zone !== undefined) io.note(zone.what);
   if (clientCount > 0) return;
-  io.note(`next: msp keygen pair client, then msp appendclient "$(cat client.pub)"`);
+  io.note(`next: ${firstClient(settings)}`);
 }

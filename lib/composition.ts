@@ -12,7 +12,9 @@ import type { PrivateKey } from "./crypto/keys.ts";
 import type { FunctionCaller, FunctionDirectory } from "./functions/types.ts";
 import { createEndpoint, type Endpoint } from "./http/endpoint.ts";
 import { HandshakeKeys } from "./keys/handshake_keys.ts";
+import { type InviteDesk, NO_INVITES } from "./keys/invite_desk.ts";
 import type { Keyring } from "./keys/keyring.ts";
+import type { RateCounter } from "./keys/shared_rates.ts";
 import { SenderSearch } from "./keys/search.ts";
 import { SenderFinder } from "./keys/sender.ts";
 import { BodyReader } from "./limits/body.ts";
@@ -20,9 +22,12 @@ import { BudgetGate, WorkBudget } from "./limits/budget.ts";
 import { RequestGate } from "./limits/gate.ts";
 import { RefusalClock } from "./limits/refusal_clock.ts";
 import type { Observer } from "./observer.ts";
+import { TicketClaims } from "./protocol/ticket_claims.ts";
+import type { TicketRing } from "./protocol/ticket_ring.ts";
 import { Tickets } from "./protocol/tickets.ts";
 import { V1 } from "./protocol/v1.ts";
 import { V2 } from "./protocol/v2.ts";
+import type { NumberClaim } from "./protocol/v2_exchange.ts";
 import type { Claims, NonceClaim } from "./replay/claims.ts";
 
 /** What an endpoint works with. */
@@ -38,11 +43,31 @@ export interface CompositionParts {
   readonly keyring: Keyring;
   /** Of protocol v1. */
   readonly claims: Claims<NonceClaim>;
+  readonly shared?: SharedParts | undefined;
   readonly functions: FunctionCaller & FunctionDirectory;
+  /** Without, nobody can join. */
+  readonly invites?: InviteDesk;
   readonly observer: Observer;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
+  /** Milliseconds by which keys of tickets age, never backwards; the default is the steady clock. */
+  readonly ticketClock?: () => number;
   readonly refusalClock?: RefusalClock;
+}
+
+/** What replicas share. */
+export interface SharedParts {
+  /** Of protocol v2; nothing when it is off. */
+  readonly tickets: SharedTickets | undefined;
+  readonly rates: RateCounter;
+  /** Reloads the key store: another replica may have changed it. */
+  readonly reload: () => Promise<void>;
+}
+
+/** The tickets of replicas: their keys, and where the numbers of their calls are claimed. */
+export interface SharedTickets {
+  readonly ring: TicketRing;
+  readonly claims: (tickets: Tickets) => Claims<NumberClaim>;
 }
 
 /** An endpoint, and the parts of it that the server goes on working with. */
@@ -67,7 +92,7 @@ const MAX_WAITING = {
 
 /** Composes an endpoint. */
 export function composeEndpoint(parts: CompositionParts): Composition {
-  const { settings, box, keyring, claims, functions, observer } = parts;
+  const { settings, box, keyring, claims, functions, shared, observer } = parts;
   const { limits } = settings;
   const budget = new WorkBudget(limits.searchPercent / 100);
   const search = new SenderSearch(keyring, budget);
@@ -95,6 +120,8 @@ export function composeEndpoint(parts: CompositionParts): Composition {
     cipher: parts.aead,
     lifetimeSeconds: settings.v2.ticketLifetimeSeconds,
     ticketsPerClient: settings.v2.ticketsPerClient,
+    ...(parts.ticketClock === undefined ? {} : { clock: parts.ticketClock }),
+    ...shared?.tickets === undefined ? {} : { ring: shared.tickets.ring },
   });
   const v2 = new V2({
     ...settings.v2,
@@ -108,6 +135,9 @@ export function composeEndpoint(parts: CompositionParts): Composition {
       MAX_WAITING.handshakes,
     ),
     tickets,
+    invites: parts.invites ?? NO_INVITES,
+    claims: shared?.tickets?.claims(tickets) ?? new TicketClaims(tickets),
+    ...shared === undefined ? {} : { reload: shared.reload },
     directory: functions,
     observer,
     maxBodyBytes: limits.bodyBytes,
@@ -117,6 +147,8 @@ export function composeEndpoint(parts: CompositionParts): Composition {
     functions,
     observer,
     isRegistered: (client) => keyring.isRegistered(client),
+    rates: shared?.rates,
+    ...(parts.clock === undefined ? {} : { clock: parts.clock }),
   });
   const bodies = new BodyReader({
     maxBytes: limits.bodyBytes,

@@ -6,13 +6,16 @@ import type { IsHeld } from "./config/permissions.ts";
 import { inspectSettings, type Overrides, type Settings } from "./config/settings.ts";
 import { checkClock } from "./doctor_clock.ts";
 import { checkFiles } from "./doctor_files.ts";
+import { checkRedis } from "./doctor_redis.ts";
 import { checkServer } from "./doctor_server.ts";
 import { checkTls } from "./doctor_tls.ts";
 import { MspError } from "./errors.ts";
 import { describeInstallation, type ServerPaths } from "./first_start.ts";
-import { describeFunctions } from "./functions/service.ts";
+import { describeFunctions, type FunctionReport } from "./functions/report.ts";
 import { describeWall, type Wall } from "./functions/wall/choice.ts";
-import { attempt, checkStore, type Finding } from "./keys/check.ts";
+import { checkStore } from "./keys/check.ts";
+import { attempt, type Finding } from "./keys/findings.ts";
+import { checkInvites } from "./keys/check_invites.ts";
 
 /** What the doctor needs. */
 export interface DoctorOptions {
@@ -37,11 +40,12 @@ export async function examine(options: DoctorOptions): Promise<Examination> {
   const read = await attempt(() => inspectSettings(paths.config, overrides));
   if ("finding" in read) return { findings: [read.finding], facts: [] };
   const { settings, warnings, faults } = read.value;
-  const { listen: { tls }, store } = settings;
+  const { cluster, listen: { tls }, store } = settings;
   const { place, isNew } = await describeInstallation(paths, store);
   // A client has a clock, too.
   if (isNew && options.clockUrl !== undefined) {
-    return { facts: [], ...await part(() => checkClock(settings, options)) };
+    const { findings, facts = [] } = await part(() => checkClock(settings, options));
+    return { findings, facts };
   }
   if (isNew) {
     const remedy = "run msp doctor in the server's folder, or msp serve to create an installation";
@@ -56,9 +60,11 @@ export async function examine(options: DoctorOptions): Promise<Examination> {
       ],
     },
     await part(() => checkStore(store, nowSeconds)),
+    await part(() => checkInvites(store, nowSeconds)),
     await part(() => checkFiles(settings, paths.log)),
     ...tls === undefined ? [] : [await part(() => checkTls(tls, nowSeconds))],
     await part(() => checkClock(settings, options)),
+    ...cluster === undefined ? [] : [await part(() => checkRedis(cluster))],
     await part(() => checkFunctions(settings, options)),
   ];
   return {
@@ -89,9 +95,7 @@ async function checkFunctions(
   try {
     const { reports, warnings, wall } = await describeFunctions({ ...paths, settings, isHeld });
     findings.push(...warnings.map((what) => wrong(what, "correct or remove that line")));
-    for (const { fault } of reports) {
-      if (fault !== undefined) findings.push(wrong(fault, "see docs/modules.md"));
-    }
+    findings.push(...reports.flatMap(findingsOf));
     if (wall.kind === "none") findings.push(withoutWall(wall));
     else facts.push(describeWall(wall));
   } catch (error) {
@@ -99,6 +103,21 @@ async function checkFunctions(
     findings.push(wrong(error.message, error.hint ?? "start the server once"));
   }
   return { findings, facts };
+}
+
+function findingsOf({ name, fault, unusable = [], unset = [] }: FunctionReport): Finding[] {
+  return [
+    ...fault === undefined ? [] : [wrong(fault, "see docs/modules.md")],
+    ...unusable.map((what) =>
+      wrong(`function ${name}: ${what}`, "change its owner or mode, or the grant in modules.ini")
+    ),
+    // It may be set for the server alone.
+    ...unset.map((variable): Finding => ({
+      level: "note",
+      what: `function ${name}: the variable ${variable} has no value here`,
+      remedy: "set it in the environment of the server, and of msp doctor",
+    })),
+  ];
 }
 
 function withoutWall(wall: Wall): Finding {

@@ -5,7 +5,7 @@
 import type { Settings } from "./config/settings.ts";
 import { directFetch, isDirect } from "./http/direct.ts";
 import { serverKeyPath } from "./keys/server_keys.ts";
-import type { Finding } from "./keys/check.ts";
+import type { Finding } from "./keys/findings.ts";
 import { networkReason } from "./network_reason.ts";
 import { count } from "./prose.ts";
 
@@ -15,16 +15,25 @@ const DAY_SECONDS = 86_400;
 const TIMEOUT_MS = 5000;
 const REMEDY = "set the clock, and keep it set with NTP: requests carry the time";
 
+/** What was found, and what is good to know. */
+interface ClockExamination {
+  readonly findings: readonly Finding[];
+  readonly facts: readonly string[];
+}
+
 /** Checks the clock against the files, the time zone, and another machine where a URL is given. */
 export async function checkClock(
   settings: Settings,
   { nowSeconds, clockUrl }: { nowSeconds: number; clockUrl?: URL | undefined },
-): Promise<Finding[]> {
+): Promise<ClockExamination> {
   const findings = await checkFiles(settings, nowSeconds);
   const zone = checkTimeZone(Deno.env.get("TZ"));
   if (zone !== undefined) findings.push(zone);
-  if (clockUrl !== undefined) findings.push(...await checkAgainst(clockUrl, settings));
-  return findings;
+  if (clockUrl === undefined) return { findings, facts: [] };
+  const compared = await checkAgainst(clockUrl, settings);
+  return typeof compared === "string"
+    ? { findings, facts: [compared] }
+    : { findings: [...findings, compared], facts: [] };
 }
 
 async function checkFiles({ store }: Settings, nowSeconds: number): Promise<Finding[]> {
@@ -52,8 +61,11 @@ export function checkTimeZone(text: string | undefined): Finding | undefined {
   return { level: "note", what, remedy: "set TZ to a name such as Europe/Berlin" };
 }
 
-/** Compares the clock with the Date header of a server. */
-async function checkAgainst(url: URL, { requestTtlSeconds }: Settings): Promise<Finding[]> {
+/** Compares the clock with the Date header of a server; a text when they agree. */
+async function checkAgainst(
+  url: URL,
+  { requestTtlSeconds }: Settings,
+): Promise<Finding | string> {
   const name = `${url.origin}${url.pathname}`;
   let response: Response;
   const before = Date.now();
@@ -64,20 +76,20 @@ async function checkAgainst(url: URL, { requestTtlSeconds }: Settings): Promise<
       : await fetch(url, { redirect: "manual", signal });
   } catch (error) {
     const { state, hint = "check --url" } = networkReason(error);
-    return [wrong(`Cannot reach ${name}: ${state}`, hint)];
+    return wrong(`Cannot reach ${name}: ${state}`, hint);
   }
   await response.body?.cancel();
   const theirs = Date.parse(response.headers.get("date") ?? "");
   if (Number.isNaN(theirs)) {
-    return [wrong(`${name} does not tell its time`, "pass the URL of another server")];
+    return wrong(`${name} does not tell its time`, "pass the URL of another server");
   }
   // The header has whole seconds, rounded down.
   const seconds = Math.round(((before + Date.now()) / 2 - theirs - 500) / 1000);
-  if (Math.abs(seconds) <= 2) return [];
+  if (Math.abs(seconds) <= 2) return `the clock agrees with that of ${name}`;
   const direction = seconds > 0 ? "ahead of" : "behind";
   const what = `the clock is ${count(Math.abs(seconds), "second")} ${direction} that of ${name}`;
   const isTooFar = Math.abs(seconds) > requestTtlSeconds;
-  return [{ level: isTooFar ? "wrong" : "note", what, remedy: REMEDY }];
+  return { level: isTooFar ? "wrong" : "note", what, remedy: REMEDY };
 }
 
 function wrong(what: string, remedy: string): Finding {

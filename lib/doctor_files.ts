@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import type { Settings } from "./config/settings.ts";
 import { reasonOf } from "./errors.ts";
-import type { Finding } from "./keys/check.ts";
+import type { Finding } from "./keys/findings.ts";
 import { serverKeyPath } from "./keys/server_keys.ts";
 
 /** Checks owners, modes and access; changes nothing. What is missing is created by a server. */

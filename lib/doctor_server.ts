@@ -5,7 +5,7 @@
  */
 import type { Settings } from "./config/settings.ts";
 import { directFetch } from "./http/direct.ts";
-import type { Finding } from "./keys/check.ts";
+import type { Finding } from "./keys/findings.ts";
 import { networkReason } from "./network_reason.ts";
 import { findServer, type ServerAtWork } from "./state.ts";
 import { VERSION } from "./version.ts";

@@ -11,6 +11,7 @@ import type {
   FaultyPart,
   Observer,
   ReachedLimit,
+  RedisOutcome,
   Refused,
   Reloaded,
 } from "./observer.ts";
@@ -27,6 +28,8 @@ export interface MetricSources {
   readonly claims: () => ClaimsFill;
   /** Tickets of protocol v2 that were used; nothing when it is off. */
   readonly tickets: () => { readonly tickets: number; readonly bytes: number } | undefined;
+  /** Whether Redis can be asked; nothing without `[Cluster]`. */
+  readonly isRedisUp: (() => boolean) | undefined;
   readonly functions: () => readonly {
     readonly functionName: string;
     readonly state: "loading" | "ready" | "broken";
@@ -67,6 +70,9 @@ export class Metrics implements Observer {
   readonly #limits: Counter<"limit">;
   readonly #faults: Counter<"part">;
   readonly #exits: Counter;
+  readonly #redisConnections: Counter;
+  readonly #redisDurations: Histogram<"outcome">;
+  readonly #acceptedAlone: Counter;
 
   private constructor(prom: Library) {
     const registry = new prom.Registry();
@@ -103,11 +109,30 @@ export class Metrics implements Observer {
       "part",
     ]);
     this.#exits = counter("msp_function_process_ends_total", "Function processes that exited.", []);
+    this.#redisConnections = counter(
+      "msp_redis_connections_total",
+      "Connections to Redis: the first one, and one for each reconnect.",
+      [],
+    );
+    this.#redisDurations = new prom.Histogram({
+      name: "msp_redis_command_duration_seconds",
+      help: "Time from a command to its reply, by outcome: ok, error, timeout.",
+      labelNames: ["outcome"],
+      buckets: BUCKETS.filter((seconds) => seconds <= 0.5),
+      registers: [registry],
+    });
+    this.#acceptedAlone = counter(
+      "msp_accepted_alone_total",
+      "Requests that were accepted without Redis ([Cluster] OnFailure=local).",
+      [],
+    );
   }
 
   /** Loads the library, which a server without an admin address does not need. */
   static async load(): Promise<Metrics> {
-    return new Metrics(await import("prom-client"));
+    // CommonJS: the names of its exports are lost where it is bundled.
+    const { default: library } = await import("prom-client");
+    return new Metrics(library);
   }
 
   /** Adds values that are read when somebody asks. */
@@ -126,12 +151,17 @@ export class Metrics implements Observer {
   }
 
   called({ functionName, refusal }: Called): void {
+    if (functionName === undefined) return;
     this.#calls.inc({ function: functionName, outcome: refusal?.replace("function_", "") ?? "ok" });
   }
+
+  barred(): void {}
 
   welcomed(status: WelcomeStatus): void {
     this.#hellos.inc({ status });
   }
+
+  inviteUsed(): void {}
 
   newAddress(): void {}
 
@@ -153,6 +183,18 @@ export class Metrics implements Observer {
 
   processExited(): void {
     this.#exits.inc();
+  }
+
+  redisConnected(): void {
+    this.#redisConnections.inc();
+  }
+
+  redisAsked(outcome: RedisOutcome, durationMs: number): void {
+    this.#redisDurations.observe({ outcome }, durationMs / 1000);
+  }
+
+  acceptedAlone(): void {
+    this.#acceptedAlone.inc();
   }
 
   /** Content type and text for Prometheus. */
@@ -200,6 +242,10 @@ function addGauges(prom: Library, registry: Registry, sources: MetricSources): v
     "Memory of the numbers of these calls.",
     () => sources.tickets()?.bytes ?? 0,
   );
+  const { isRedisUp } = sources;
+  if (isRedisUp !== undefined) {
+    gauge("msp_redis_up", "1 while Redis can be asked.", () => isRedisUp() ? 1 : 0);
+  }
   const started = Date.now() / 1000;
   gauge("process_start_time_seconds", "Start of the process, Unix time.", () => started);
   gauge(

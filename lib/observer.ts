@@ -20,7 +20,10 @@ export interface Origin {
 export interface ObservedClient {
   /** File name of its key. */
   readonly file: string;
-  readonly name?: string;
+  readonly name?: string | undefined;
+  /** Its name, or the number of its file. */
+  readonly label: string;
+  readonly publicKeyBase64: string;
 }
 
 /** A request that was answered. */
@@ -49,9 +52,19 @@ export interface Refused {
   readonly reference?: string | undefined;
 }
 
-/** A call of a registered function. */
+/** A client that its rules refuse, and that was told so. */
+export interface Barred {
+  readonly protocol: string;
+  readonly code: RefusalCode;
+  readonly client: ObservedClient;
+  readonly address: string;
+  readonly reference: string | undefined;
+}
+
+/** A call of a function, or an attempt. */
 export interface Called {
-  readonly functionName: string;
+  /** Absent where no function has the name that was asked for. */
+  readonly functionName: string | undefined;
   /** Why it brought no result. */
   readonly refusal: CallRefusalCode | undefined;
   /** What a function threw, or numbers; never a value of the request. */
@@ -62,8 +75,20 @@ export interface Called {
   readonly durationMs: number;
 }
 
+/** An invite that somebody used, or tried to. */
+export interface InviteUsed {
+  /** Its id. */
+  readonly invite: string;
+  /** The client that joined, where one did. */
+  readonly client?: ObservedClient | undefined;
+  /** Why none did: what the invite is, or what failed. */
+  readonly refusal?: string;
+  readonly address: string;
+  readonly reference: string;
+}
+
 /** What can be reloaded while the server runs. */
-export type Reloaded = "key_store" | "modules" | "certificate";
+export type Reloaded = "key_store" | "server_key" | "modules" | "certificate";
 
 /** Tables and queues that are full; each drops the entry that was unused for longest. */
 export type ReachedLimit = "remembered_requests" | "sender_addresses" | "failing_addresses";
@@ -76,15 +101,23 @@ export type FaultyPart =
   | "log"
   | "listener"
   | "admin_listener"
-  | "modules";
+  | "modules"
+  | "redis";
+
+/** How a command to Redis ended: with its reply, with an error, or without either in time. */
+export type RedisOutcome = "ok" | "error" | "timeout";
 
 /** Who is told what happened. No method may throw. */
 export interface Observer {
   answered(event: Answered): void;
   refused(event: Refused): void;
   called(event: Called): void;
+  /** A registered client was told that its rules refuse it. */
+  barred(event: Barred): void;
   /** A handshake of a registered client was answered. */
   welcomed(status: WelcomeStatus): void;
+  /** A client joined with an invite, or did not. */
+  inviteUsed(event: InviteUsed): void;
   /** An authenticated request came from an address that was not remembered. */
   newAddress(address: string): void;
   /** Whatever changed on disk is in use now. */
@@ -98,6 +131,11 @@ export interface Observer {
   recovered(part: FaultyPart, what: string): void;
   /** A function process ended by itself. */
   processExited(reason: string): void;
+  /** A connection to Redis is in use. */
+  redisConnected(): void;
+  redisAsked(outcome: RedisOutcome, durationMs: number): void;
+  /** A request was accepted without asking Redis, which could not be asked. */
+  acceptedAlone(): void;
 }
 
 /** An observer that does nothing: a base for those that care about few events. */
@@ -105,7 +143,9 @@ export const SILENT: Observer = {
   answered: () => {},
   refused: () => {},
   called: () => {},
+  barred: () => {},
   welcomed: () => {},
+  inviteUsed: () => {},
   newAddress: () => {},
   reloaded: () => {},
   storeLoaded: () => {},
@@ -113,6 +153,9 @@ export const SILENT: Observer = {
   fault: () => {},
   recovered: () => {},
   processExited: () => {},
+  redisConnected: () => {},
+  redisAsked: () => {},
+  acceptedAlone: () => {},
 };
 
 /** One observer that tells all of them. */
@@ -123,7 +166,9 @@ export function observers(all: readonly Observer[]): Observer {
     answered: (event) => all.forEach((each) => each.answered(event)),
     refused: (event) => all.forEach((each) => each.refused(event)),
     called: (event) => all.forEach((each) => each.called(event)),
+    barred: (event) => all.forEach((each) => each.barred(event)),
     welcomed: (status) => all.forEach((each) => each.welcomed(status)),
+    inviteUsed: (event) => all.forEach((each) => each.inviteUsed(event)),
     newAddress: (address) => all.forEach((each) => each.newAddress(address)),
     reloaded: (what, detail) => all.forEach((each) => each.reloaded(what, detail)),
     storeLoaded: (counts) => all.forEach((each) => each.storeLoaded(counts)),
@@ -131,5 +176,9 @@ export function observers(all: readonly Observer[]): Observer {
     fault: (part, what) => all.forEach((each) => each.fault(part, what)),
     recovered: (part, what) => all.forEach((each) => each.recovered(part, what)),
     processExited: (reason) => all.forEach((each) => each.processExited(reason)),
+    redisConnected: () => all.forEach((each) => each.redisConnected()),
+    redisAsked: (outcome, durationMs) =>
+      all.forEach((each) => each.redisAsked(outcome, durationMs)),
+    acceptedAlone: () => all.forEach((each) => each.acceptedAlone()),
   };
 }

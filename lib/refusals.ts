@@ -24,6 +24,8 @@ export const REFUSALS = {
   retired_ticket: "the client has used [V2] TicketsPerClient newer tickets",
   tampered_call: "the call does not open with the keys of its ticket",
   unknown_sender: "unknown sender or tampered value",
+  invite_busy: "too many clients join at the same time",
+  invite_failed: "the client of an invite could not be registered",
   search_limit: "too many requests of unknown senders",
   reflected: "a value was sealed by this server",
   check_mismatch: "check does not match id",
@@ -34,8 +36,13 @@ export const REFUSALS = {
   replayed: "the request was accepted before",
   memory_full: "the client's share of [Limits] RememberedRequests is used up",
   predates_memory: "the request is older than the memory of accepted requests",
+  redis_unavailable: "the Redis server of [Cluster] cannot be asked",
   client_removed: "the client was removed while the function ran",
+  client_expired: "the client's key has expired",
+  client_source: "the client may not send from this address",
+  client_rate: "the client's rate is used up",
   unknown_function: "no function has this name",
+  function_not_allowed: "the client may not call the function",
   function_failed: "the function failed",
   function_params: "the arguments do not fit the function's params",
   function_result_too_large: "the result of the function is larger than its MaxResult",
@@ -48,8 +55,11 @@ export const REFUSALS = {
 /** Code of a refusal. */
 export type RefusalCode = keyof typeof REFUSALS;
 
-/** Codes of a call that reached the functions and brought no result. */
-export type CallRefusalCode = Extract<RefusalCode, "unknown_function" | `function_${string}`>;
+/** Codes of a call that brought no result, where the request as a whole was accepted. */
+export type CallRefusalCode = Extract<
+  RefusalCode,
+  "unknown_function" | "client_rate" | `function_${string}`
+>;
 
 /** Why something was refused. Never holds a value of the request. */
 export interface Refusal<Code extends RefusalCode = RefusalCode> {

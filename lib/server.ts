@@ -3,12 +3,11 @@
  * The running server: composes the parts from the settings, binds, starts foreign code last, and stops
  * everything in the reverse order, also when the start fails half-way.
  */
-import { dirname } from "node:path";
 import { Closers } from "./closers.ts";
+import { Cluster } from "./cluster.ts";
 import { composeEndpoint } from "./composition.ts";
-import { type IsHeld, narrowPermissions, rememberPermissions } from "./config/permissions.ts";
+import { type IsHeld, rememberPermissions } from "./config/permissions.ts";
 import {
-  type ListenSettings,
   type Overrides,
   readSettings,
   type Settings,
@@ -17,30 +16,34 @@ import {
 import { Aead } from "./crypto/aead.ts";
 import { Box } from "./crypto/box.ts";
 import { formatKey, type KeyPair } from "./crypto/keys.ts";
-import type { NonceMark } from "./crypto/nonce_mark.ts";
-import { loadSodium } from "./crypto/sodium.ts";
+import { loadSodium, type Sodium } from "./crypto/sodium.ts";
 import { MspError, UsageError } from "./errors.ts";
 import { ensureConfig, ensureModules, ensureStore, type ServerPaths } from "./first_start.ts";
 import { FunctionService } from "./functions/service.ts";
-import type { Endpoint } from "./http/endpoint.ts";
+import { startFunctions } from "./functions/sources.ts";
+import type { EarlyStage, HeadStart } from "./functions/wall/head_start.ts";
 import { startAdmin } from "./http/admin.ts";
-import { Listener } from "./http/listener.ts";
-import { followCertificate, readTlsPair, type TlsPair } from "./http/tls.ts";
-import { checkModes } from "./keys/check.ts";
-import type { HandshakeKeys } from "./keys/handshake_keys.ts";
+import type { Listener } from "./http/listener.ts";
 import { Keyring } from "./keys/keyring.ts";
-import { LiveStore } from "./keys/live_store.ts";
-import { checkServerPublicKey } from "./keys/server_keys.ts";
 import { closeLog, FAILURE_CATEGORY, logger, type LogSettings, openLog } from "./log.ts";
-import { LogObserver } from "./log_observer.ts";
-import { Metrics } from "./metrics.ts";
-import { type Observer, observers } from "./observer.ts";
-import { MemoryClaims } from "./replay/memory.ts";
-import { takeOverOldJournal } from "./replay/old_journal.ts";
-import { StateFolder } from "./state.ts";
-import type { Tickets } from "./protocol/tickets.ts";
+import { type MeasuredCore, metricSources } from "./server_metrics.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Observer } from "./observer.ts";
+import { Registrar } from "./registrar.ts";
+import {
+  followStore,
+  giveUpPermissions,
+  listen,
+  logCreated,
+  openClaims,
+  openState,
+  rememberLastUse,
+  startObservers,
+  sweepTickets,
+} from "./server_parts.ts";
+import type { StateFolder } from "./state.ts";
 import { VERSION } from "./version.ts";
-import { Watch } from "./watch.ts";
+import type { Watch } from "./watch.ts";
 
 /** How to start a server. */
 export interface ServerOptions {
@@ -48,6 +51,8 @@ export interface ServerOptions {
   readonly log: Omit<LogSettings, "folder">;
   /** What the command line and the environment set instead of config.ini. */
   readonly overrides?: Overrides;
+  /** What was started before the rest of the program was loaded. */
+  readonly early?: EarlyStage | undefined;
 }
 
 /** A server that listens. */
@@ -85,11 +90,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   if (await openLog({ ...options.log, format, folder: paths.log })) logCreated([paths.log]);
   const closers = new Closers();
   closers.add(closeLog);
+  let isServing = false;
+  closers.add(() => {
+    // Of a start that failed, this would stand in the log of the server that runs here already.
+    if (isServing) log.info("Stopped");
+  });
   try {
     if (prepared instanceof MspError) throw prepared;
     logCreated(prepared.made);
     for (const warning of prepared.warnings) log.warning("{warning}", { warning });
-    return await startParts(prepared.settings, paths, closers);
+    const server = await startParts(prepared.settings, options, closers);
+    isServing = true;
+    return server;
   } catch (error) {
     if (error instanceof MspError) failures.fatal("{message}", { message: error.message });
     await closers.close();
@@ -97,97 +109,160 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
+/** What every part stands on. */
+interface Foundation {
+  readonly settings: Settings;
+  readonly paths: ServerPaths;
+  readonly closers: Closers;
+  readonly pair: KeyPair;
+  readonly pair2: KeyPair | undefined;
+  readonly isHeld: IsHeld;
+  readonly head: HeadStart;
+  readonly sodium: Promise<Sodium>;
+  readonly observer: Observer;
+  readonly metrics: Metrics | undefined;
+  readonly state: StateFolder;
+}
+
 /** Starts the parts in the order in which they need each other; the listener before foreign code. */
 async function startParts(
   settings: Settings,
-  paths: ServerPaths,
+  { paths, early }: ServerOptions,
   closers: Closers,
 ): Promise<RunningServer> {
-  logCreated(await ensureModules(paths));
-  const { pair, pair2, made } = await ensureStore(settings);
-  logCreated(made);
   const isHeld = rememberPermissions();
-  const { observer, metrics } = await startObservers(settings, closers);
-  const state = await openState(settings, observer, closers);
-  giveUpPermissions(paths, settings);
-  const sodium = await loadSodium();
-  const box = await Box.load(sodium);
-  const keyring = new Keyring(box, pair.privateKey);
-  const claims = openClaims({ box, logFolder: paths.log, settings, observer });
-  closers.add(() => claims.close());
-  const service = makeFunctions({ paths, settings, isHeld, observer });
-  closers.add(() => service.close());
-  const { privateKey } = pair;
-  const composition = composeEndpoint({
-    settings,
-    box,
-    aead: new Aead(sodium),
-    privateKey,
-    keyring,
-    claims,
-    functions: service,
-    observer,
-  });
-  closers.add(composition.close);
-  closers.add(sweepTickets(composition.tickets));
-  const { live, watch } = await followStore({
-    settings,
-    pair,
-    pair2,
-    keyring,
-    observer,
-    ...composition,
-  });
-  closers.add(() => watch.close());
-  const { listener, tlsWatch } = await listen(settings.listen, composition.endpoint, observer);
-  closers.add(() => listener.stop());
-  closers.add(() => tlsWatch?.close());
-  metrics?.addSources({
-    requestsInFlight: () => composition.gate.inFlight,
-    registeredClients: () => live.clientCount,
-    registeredSecrets: () => keyring.secretCount,
-    searchMs: () => composition.search.spentMs,
-    claims: () => claims.fill,
-    tickets: () => settings.v2.isEnabled ? composition.tickets.fill : undefined,
-    functions: () =>
-      service.functions.functions.map(({ functionName, state, queueLength }) => ({
-        functionName,
-        state,
-        queueLength,
-      })),
-  });
-  const admin = metrics && settings.admin && await startAdmin(settings.admin, {
-    isHealthy: () => listener.isListening,
-    metrics: () => metrics.expose(),
-  }, observer);
-  if (admin !== undefined) {
-    closers.add(() => admin.stop());
-    log.info("Health and metrics on {url}", { url: admin.origin });
-  }
+  const head = startFunctions({ settings, isHeld, early });
+  closers.add(() => head.close());
+  // Compiled by other threads meanwhile.
+  const sodium = loadSodium();
+  const foundation = { ...await layFoundation(settings, paths, closers), isHeld, head, sodium };
+  const core = await composeCore(foundation);
+  const doors = await openDoors(foundation, core);
+  const { listener, admin, tlsWatch } = doors;
+  const { service, live, following, cluster } = core;
   log.info("Listening on {listening}", { listening: listener.listening });
-  await state.describe({
-    url: `${listener.origin}/v1`,
-    version: VERSION,
-    admin: admin?.origin,
-  });
+  const url = `${listener.origin}/v1`;
+  await foundation.state.describe({ url, version: VERSION, admin: admin?.origin });
   await service.start();
   return {
-    url: `${listener.origin}/v1`,
+    url,
     listening: listener.listening,
-    publicKeyBase64: formatKey(pair.publicKey),
+    publicKeyBase64: formatKey(foundation.pair.publicKey),
     async reload(): Promise<void> {
       log.info("Reloading key store, modules and certificate");
-      await Promise.all([watch.takeUp(), service.takeUp(), tlsWatch?.takeUp()]);
+      live.readAllNext();
+      await Promise.all([following.takeUp(), service.takeUp(), tlsWatch?.takeUp()]);
     },
     async stop(): Promise<void> {
       log.info("Stopping");
+      doors.isStopping = true;
+      await cluster?.drain();
       await closers.close();
     },
   };
 }
 
-function logCreated(paths: readonly string[]): void {
-  for (const path of paths) log.info("Created {path}", { path });
+/** Keys, log, state; then the permissions for them are given up. */
+async function layFoundation(
+  settings: Settings,
+  paths: ServerPaths,
+  closers: Closers,
+): Promise<Omit<Foundation, "isHeld" | "head" | "sodium">> {
+  logCreated(await ensureModules(paths));
+  const { pair, pair2, made } = await ensureStore(settings);
+  logCreated(made);
+  const told = await startObservers(settings, closers);
+  const { metrics } = told;
+  const state = await openState(settings, told.observer, closers);
+  const observer = await rememberLastUse(settings, { ...told, folder: state.path }, closers);
+  giveUpPermissions(paths, settings);
+  return { settings, paths, closers, pair, pair2, observer, metrics, state };
+}
+
+/** What answers requests, without a listener. */
+interface Core extends MeasuredCore {
+  /** Follows the key store. */
+  readonly following: Watch;
+}
+
+async function composeCore(foundation: Foundation): Promise<Core> {
+  const { settings, paths, closers, pair, pair2, observer } = foundation;
+  const sodium = await foundation.sodium;
+  const box = await Box.load(sodium);
+  const keyring = new Keyring(box, pair.privateKey);
+  const aead = new Aead(sodium);
+  const claims = openClaims({ box, logFolder: paths.log, settings, observer });
+  closers.add(() => claims.close());
+  const cluster = settings.cluster &&
+    new Cluster({ ...settings, cluster: settings.cluster, aead, pair2, own: claims, observer });
+  closers.add(() => cluster?.close());
+  const service = new FunctionService(
+    { ...paths, settings, isHeld: foundation.isHeld },
+    { observer, head: foundation.head },
+  );
+  closers.add(() => service.close());
+  // The store is followed below, before the first request can come.
+  const reload = (): Promise<void> => following.takeUp();
+  const composition = composeEndpoint({
+    settings,
+    box,
+    aead,
+    privateKey: pair.privateKey,
+    keyring,
+    claims: cluster?.claims ?? claims,
+    shared: cluster && { tickets: cluster.tickets, rates: cluster.rates, reload },
+    functions: service,
+    invites: new Registrar({
+      paths: settings.store,
+      keyring,
+      observer,
+      reload,
+      readEnv: (name) => Deno.env.get(name),
+      uses: cluster?.uses,
+    }),
+    observer,
+  });
+  closers.add(composition.close);
+  closers.add(sweepTickets(composition.tickets));
+  const { live, watch: following } = await followStore({ ...foundation, keyring, ...composition });
+  closers.add(() => live.close());
+  closers.add(() => following.close());
+  await cluster?.open();
+  return { keyring, claims, cluster, service, composition, live, following };
+}
+
+/** What the server listens on. */
+interface Doors {
+  readonly listener: Listener;
+  readonly tlsWatch: Watch | undefined;
+  admin?: Listener;
+  isStopping: boolean;
+}
+
+async function openDoors(
+  { settings, closers, observer, metrics }: Foundation,
+  core: Core,
+): Promise<Doors> {
+  const { keyring, cluster, composition } = core;
+  const { listener, tlsWatch } = await listen(settings.listen, composition.endpoint, observer);
+  const doors: Doors = { listener, tlsWatch, isStopping: false };
+  // Stopped after the listener, so that it tells until then that the server is not ready.
+  closers.add(() => doors.admin?.stop());
+  closers.add(() => listener.stop());
+  closers.add(() => tlsWatch?.close());
+  if (metrics === undefined || settings.admin === undefined) return doors;
+  metrics.addSources(metricSources(settings, core));
+  doors.admin = await startAdmin(settings.admin, {
+    isHealthy: () => listener.isListening,
+    notReady(): string | undefined {
+      if (doors.isStopping) return "the server is stopping";
+      if (keyring.isLoading) return "the keys are being loaded";
+      return cluster?.notReady;
+    },
+    metrics: () => metrics.expose(),
+  }, observer);
+  log.info("Health and metrics on {url}", { url: doors.admin.origin });
+  return doors;
 }
 
 /** What must be known before the log is opened; an error of ours is for the log too. */
@@ -202,135 +277,4 @@ async function prepare(
     if (error instanceof MspError && !(error instanceof UsageError)) return error;
     throw error;
   }
-}
-
-async function startObservers(
-  { admin }: Settings,
-  closers: Closers,
-): Promise<{ observer: Observer; metrics: Metrics | undefined }> {
-  const logObserver = new LogObserver();
-  closers.add(() => {
-    logObserver.close();
-    log.info("Stopped");
-  });
-  const metrics = admin && await Metrics.load();
-  return { observer: observers(metrics ? [logObserver, metrics] : [logObserver]), metrics };
-}
-
-/** Listens, and follows the certificate where there is one. */
-async function listen(
-  { tls: files, ...address }: ListenSettings,
-  handler: Endpoint,
-  observer: Observer,
-): Promise<{ listener: Listener; tlsWatch?: Watch }> {
-  const addressOptions = "--host and --port, or in config.ini [Server]";
-  const parts = { handler, observer, part: "listener", addressOptions } as const;
-  if (files === undefined) return { listener: await Listener.start(parts, address) };
-  const tls = await readTlsPair(files);
-  const listener = await Listener.start(parts, { ...address, tls });
-  const use = (pair: TlsPair): Promise<void> => listener.useTls(pair);
-  return { listener, tlsWatch: await followCertificate(files, use, observer) };
-}
-
-/** Takes the state folder and what earlier servers remembered in it. */
-async function openState(
-  { stateFolder }: Settings,
-  observer: Observer,
-  closers: Closers,
-): Promise<StateFolder> {
-  const state = await StateFolder.open(stateFolder, { observer });
-  closers.add(() => state.close());
-  if (state.wasMade) logCreated([state.path]);
-  return state;
-}
-
-function openClaims({ box, logFolder, settings, observer }: ClaimParts): MemoryClaims {
-  const { stateFolder: folder, limits } = settings;
-  if (takeOverOldJournal(logFolder, folder)) {
-    log.info("Moved the replay journal from {logFolder} to {folder}", { logFolder, folder });
-  }
-  const { rememberedRequests: windowRequests, rememberedEntries: entryRequests } = limits;
-  return new MemoryClaims({ box, windowRequests, entryRequests, observer, journal: { folder } });
-}
-
-/** How often the keys of tickets are looked at: one is kept so much too long at most. */
-const SWEEP_MS = 10_000;
-
-/** Wipes keys of tickets when their time is over, also where nobody calls. @returns what ends that */
-function sweepTickets(tickets: Tickets): () => void {
-  const timer = setInterval(() => tickets.dropOldKeys(), SWEEP_MS);
-  return () => {
-    clearInterval(timer);
-    tickets.close();
-  };
-}
-
-interface ClaimParts {
-  readonly box: Box;
-  readonly logFolder: string;
-  readonly settings: Settings;
-  readonly observer: Observer;
-}
-
-interface FunctionParts {
-  readonly paths: ServerPaths;
-  readonly settings: Settings;
-  readonly isHeld: IsHeld;
-  readonly observer: Observer;
-}
-
-function makeFunctions({ paths, settings, isHeld, observer }: FunctionParts): FunctionService {
-  return new FunctionService({ ...paths, settings, isHeld }, { observer });
-}
-
-interface StoreParts {
-  readonly settings: Settings;
-  readonly pair: KeyPair;
-  readonly pair2: KeyPair | undefined;
-  readonly keyring: Keyring;
-  readonly observer: Observer;
-  readonly nonceMark: NonceMark;
-  readonly handshakeKeys: HandshakeKeys;
-}
-
-/** Loads the key store and follows its changes; most keys are loaded in the background. */
-async function followStore(parts: StoreParts): Promise<{ live: LiveStore; watch: Watch }> {
-  const { settings: { store }, pair, pair2, keyring, observer, nonceMark, handshakeKeys } = parts;
-  for (const [name, each] of [["server", pair], ["server2", pair2]] as const) {
-    const mismatch = each && await checkServerPublicKey(store, each.publicKey, name);
-    if (mismatch !== undefined) observer.fault("key_store", `${mismatch.path}: ${mismatch.state}`);
-  }
-  for (const { what, remedy } of await checkModes(store)) {
-    observer.fault("key_store", `${what}: ${remedy}`);
-  }
-  const live = new LiveStore({
-    keyring,
-    nonceMark,
-    handshakeKeys: pair2 && handshakeKeys,
-    paths: store,
-    serverKey: pair.privateKey,
-    observer,
-  });
-  await live.load();
-  const seen = await live.look();
-  const onChange = async (): Promise<void> => {
-    await live.follow();
-    observer.reloaded("key_store", `${live.clientCount} client keys`);
-  };
-  return { live, watch: new Watch({ seen, look: () => live.look(), onChange }) };
-}
-
-/** Once it is ready, the server writes its log, its state and its socket, and nothing else. */
-function giveUpPermissions(paths: ServerPaths, { store, stateFolder, listen }: Settings): void {
-  narrowPermissions({
-    read: [
-      dirname(paths.config),
-      dirname(paths.modulesConfig),
-      paths.modules,
-      store.serverFolder,
-      store.clientsFolder,
-      store.register,
-    ],
-    write: [paths.log, stateFolder, ...listen.socket === undefined ? [] : [listen.socket.path]],
-  });
 }

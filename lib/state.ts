@@ -110,7 +110,9 @@ async function takeLock(folder: string): Promise<TakenLock> {
     return { lock, wasMade };
   }
   throw new ConfigError(`Cannot use ${resolve(folder)}: another server (${lock}) uses it`, {
-    hint: "stop that server; two servers with the same clients would accept each request twice",
+    hint:
+      "stop that server; two servers with the same clients would accept each request twice. Replicas of " +
+      "a [Cluster] need a folder each: set MSP_STATEPATH",
   });
 }
 

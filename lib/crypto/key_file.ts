@@ -5,7 +5,15 @@
  */
 import { dirname } from "node:path";
 import { KeyFileError, reasonOf } from "../errors.ts";
-import { createFile, exists, removeIfThere, replaceFile } from "../files.ts";
+import { describeSecretText } from "./key_text.ts";
+import {
+  createFile,
+  exists,
+  PRIVATE_MODE,
+  PUBLIC_MODE,
+  removeIfThere,
+  replaceFile,
+} from "../files.ts";
 import {
   formatKey,
   type KeyPair,
@@ -17,12 +25,8 @@ import {
   type PublicKey,
   type SecretHex,
 } from "./keys.ts";
-import { generateKeyPair, publicKeyOf } from "./nacl.ts";
-
-/** Only the owner reads private keys and secrets. */
-export const PRIVATE_MODE = 0o600;
-/** Public keys are for everybody. */
-export const PUBLIC_MODE = 0o644;
+import { generateKeyPair } from "./nacl.ts";
+import { publicKeyOf } from "./x25519.ts";
 
 /**
  * Reads NAME.key.
@@ -52,7 +56,7 @@ export async function readSecret(path: string): Promise<SecretHex> {
   const secret = parseSecret(text);
   if (secret !== undefined) return secret;
   throw new KeyFileError(
-    `Cannot read ${path}: expected 128 hex digits, found ${text.trim().length} characters that are not`,
+    `Cannot read ${path}: the text is ${describeSecretText(text)}, expected 128 hex digits`,
   );
 }
 

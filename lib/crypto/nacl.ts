@@ -12,11 +12,6 @@ export function generateKeyPair(): KeyPair {
   return { publicKey: publicKey as PublicKey, privateKey: secretKey as PrivateKey };
 }
 
-/** The public key that belongs to a private one. */
-export function publicKeyOf(privateKey: PrivateKey): PublicKey {
-  return nacl.box.keyPair.fromSecretKey(privateKey).publicKey as PublicKey;
-}
-
 /** One client's NaCl box with one server: the shared key is computed once, at construction. */
 export class ClientBox {
   readonly #sharedKey: Uint8Array;

@@ -5,13 +5,11 @@
  * under load they go in batches. A call that was handed to a worker is never handed to another one.
  */
 import type { Executed } from "../../client/errors.ts";
-import type { BatchExtras, CallExtras, CallOutcome, ToHost } from "./messages.ts";
-import type { CallRequest, CallResult, FailedCall } from "./types.ts";
-
-/** Most calls that go to a worker in one message. */
-const MAX_BATCH = 64;
-/** Milliseconds for a call, beyond which a worker gets one at a time. */
-const SLOW_CALL_MS = 4;
+import { Places } from "../limits/places.ts";
+import { busy, misfit, resultOf } from "./call_result.ts";
+import { type HostedCall, readResults } from "./frames.ts";
+import type { CallRequest, CallResult } from "./types.ts";
+import type { WorkerSlot } from "./worker_slot.ts";
 
 /** What limits the calls of a function. */
 export interface CallLimits {
@@ -25,73 +23,30 @@ export interface CallLimits {
   readonly tellsCaller: boolean;
 }
 
-/** After this time a caller may try a busy function again. */
-const RETRY_AFTER_MS = 1000;
-
-interface PendingCall {
-  readonly id: number;
-  readonly extras: CallExtras | undefined;
+/** A call until its worker has answered it, or is gone. */
+interface PendingCall extends HostedCall {
+  place: number;
   readonly deadlineMs: number;
   readonly resolve: (result: CallResult) => void;
   /** The worker that it went to. */
-  slot?: WorkerSlot;
+  slot: WorkerSlot | undefined;
+  /** Whether somebody waits for it. */
+  isAwaited: boolean;
 }
 
-/** One worker of one host, as the calls see it. */
-export class WorkerSlot {
-  readonly #worker: number;
-  readonly #send: (message: ToHost) => void;
-  #sentAtMs = 0;
-  #sentCount = 0;
-  #batchLimit = 1;
-  /** When it got calls that it has not taken yet; `undefined` when it is free. */
-  busySinceMs: number | undefined;
-  /** Calls that run there, also those nobody waits for any more. */
-  running = 0;
-  /** Calls that run there and are waited for. */
-  awaited = 0;
-
-  constructor(worker: number, send: (message: ToHost) => void) {
-    this.#worker = worker;
-    this.#send = send;
-  }
-
-  /** How many calls it takes now. */
-  get room(): number {
-    return this.busySinceMs === undefined ? this.#batchLimit : 0;
-  }
-
-  call(ids: readonly number[], extras: BatchExtras | undefined): void {
-    this.#sentAtMs = performance.now();
-    this.busySinceMs = this.#sentAtMs;
-    this.#sentCount = ids.length;
-    this.running += ids.length;
-    this.awaited += ids.length;
-    this.#send(
-      extras === undefined ? ["call", this.#worker, ids] : ["call", this.#worker, ids, extras],
-    );
-  }
-
-  abort(id: number): void {
-    this.awaited--;
-    this.#send(["abort", this.#worker, [id]]);
-  }
-
-  /** The worker has taken its last calls. */
-  returned(): void {
-    const perCallMs = (performance.now() - this.#sentAtMs) / this.#sentCount;
-    this.#batchLimit = perCallMs > SLOW_CALL_MS ? 1 : Math.min(MAX_BATCH, 2 * this.#batchLimit);
-    this.busySinceMs = undefined;
-  }
-}
-
-let lastId = 0;
+/** Serial numbers begin again beyond this. */
+const SERIALS = 2 ** 32;
 
 /** The calls of one function. */
 export class CallQueue {
-  readonly #calls = new Map<number, PendingCall>();
+  /** Also those that nobody waits for, until their workers report them or are gone. */
+  readonly #calls = new Places<PendingCall>();
   /** Of {@link #calls}, those that no worker has. */
   #waiting: PendingCall[] = [];
+  #awaitedCount = 0;
+  #nextSerial = 0;
+  /** A dispatch follows in this turn of the event loop. */
+  #isDispatching = false;
   #slots: readonly WorkerSlot[] = [];
   limits: CallLimits;
 
@@ -99,9 +54,9 @@ export class CallQueue {
     this.limits = limits;
   }
 
-  /** Calls that wait or run. */
+  /** Calls that wait or run, and are waited for. */
   get length(): number {
-    return this.#calls.size;
+    return this.#awaitedCount;
   }
 
   /** The workers that get new calls. */
@@ -116,54 +71,79 @@ export class CallQueue {
   }
 
   /** Calls the function; never rejects. Not a promise when it is answered at once. */
-  call(request: CallRequest): CallResult | Promise<CallResult> {
-    const { timeoutMs, queueLimit, maxParamsBytes } = this.limits;
-    if (this.#calls.size >= queueLimit) return busy(`${queueLimit} calls wait or run`);
-    const { params } = request;
+  call({ params, client }: CallRequest): CallResult | Promise<CallResult> {
+    const { timeoutMs, queueLimit, maxParamsBytes, tellsCaller } = this.limits;
+    if (this.#awaitedCount >= queueLimit) {
+      return busy(queueLimit === 1 ? "1 call waits or runs" : `${queueLimit} calls wait or run`);
+    }
     if (params !== undefined && byteLengthExceeds(params, maxParamsBytes)) {
       return misfit("", `at most ${maxParamsBytes} bytes`);
     }
-    const extras = this.#extrasOf(request);
     return new Promise((resolve) => {
-      const call = { id: ++lastId, extras, deadlineMs: performance.now() + timeoutMs, resolve };
-      this.#calls.set(call.id, call);
+      const call: PendingCall = {
+        place: -1,
+        serial: this.#nextSerial,
+        params,
+        client: tellsCaller ? client : undefined,
+        deadlineMs: performance.now() + timeoutMs,
+        resolve,
+        slot: undefined,
+        isAwaited: true,
+      };
+      this.#nextSerial = (this.#nextSerial + 1) % SERIALS;
+      this.#awaitedCount++;
+      this.#calls.add(call);
       this.#waiting.push(call);
-      this.#dispatch();
+      this.#dispatchSoon();
     });
   }
 
-  /** What a worker reports. */
-  receive(slot: WorkerSlot, hasReturned: boolean, outcomes: readonly CallOutcome[]): void {
-    for (const outcome of outcomes) {
+  /**
+   * What a worker reports, as the payload of a frame. Only calls that it was given count, each once.
+   *
+   * @returns false when there is something else in it.
+   */
+  receive(slot: WorkerSlot, payload: Uint8Array): boolean {
+    const results = readResults(payload);
+    if (results === undefined) return false;
+    let isAsked = true;
+    for (const outcome of results.outcomes) {
+      const call = this.#calls.at(outcome.place);
+      if (call === undefined || call.slot !== slot || call.serial !== outcome.serial) {
+        isAsked = false;
+        continue;
+      }
       slot.running--;
-      const call = this.#calls.get(outcome[0]);
-      if (call?.slot !== slot) continue;
-      slot.awaited--;
-      this.#calls.delete(call.id);
-      call.resolve(resultOf(outcome, this.limits));
+      this.#calls.remove(call);
+      if (call.isAwaited) {
+        slot.awaited--;
+        this.#settle(call, resultOf(outcome, this.limits.maxResultBytes));
+      }
     }
-    if (hasReturned) {
+    const { hasReturned } = results;
+    if (hasReturned && slot.busySinceMs !== undefined) {
       slot.returned();
       this.#dispatch();
-    }
+    } else if (results.outcomes.length === 0) isAsked = false;
+    return isAsked;
   }
 
   /** Answers the calls whose time is over. */
   expire(nowMs: number): void {
     let isAnyWaiting = false;
-    for (const call of this.#calls.values()) {
-      if (call.deadlineMs > nowMs) continue;
-      this.#calls.delete(call.id);
+    for (const call of this.#calls) {
+      if (!call.isAwaited || call.deadlineMs > nowMs) continue;
       if (call.slot === undefined) {
         isAnyWaiting = true;
-        call.resolve(busy("no worker was free for the call's Timeout"));
+        this.#calls.remove(call);
+        this.#settle(call, busy("no worker was free for the call's Timeout"));
         continue;
       }
-      call.slot.abort(call.id);
+      call.slot.abort(call);
       const data = { timeoutMs: this.limits.timeoutMs };
-      call.resolve({ ok: false, code: "function_timed_out", executed: "yes", data });
+      this.#settle(call, { ok: false, code: "function_timed_out", executed: "yes", data });
     }
-    if (isAnyWaiting) this.#waiting = this.#waiting.filter(({ id }) => this.#calls.has(id));
+    if (isAnyWaiting) this.#waiting = this.#waiting.filter(({ isAwaited }) => isAwaited);
   }
 
   /** Whether a worker kept calls beyond their time, or runs more that nobody waits for than may wait. */
@@ -177,37 +157,55 @@ export class CallQueue {
     return hasLeft ? "leaves calls behind" : undefined;
   }
 
-  /** Answers the calls that some workers had, because they ended with their host. */
+  /** Some workers are gone: answers the calls that they had. */
   failSlots(slots: readonly WorkerSlot[], detail: string): void {
-    for (const call of this.#calls.values()) {
-      if (call.slot !== undefined && slots.includes(call.slot)) this.#fail(call, detail, "maybe");
+    for (const call of this.#calls) {
+      if (call.slot === undefined || !slots.includes(call.slot)) continue;
+      this.#calls.remove(call);
+      this.#fail(call, detail, "maybe");
     }
   }
 
-  /** Answers every call; those that run are told that nobody waits for them. */
+  /** Answers every call; workers are told that nobody waits for those that run. */
   failAll(detail: string): void {
     this.failWaiting(detail);
-    for (const call of this.#calls.values()) {
-      call.slot?.abort(call.id);
+    for (const call of this.#calls) {
+      if (!call.isAwaited) continue;
+      call.slot?.abort(call);
       this.#fail(call, detail, "maybe");
     }
   }
 
   /** Answers every call that no worker has. */
   failWaiting(detail: string): void {
-    for (const call of this.#waiting) this.#fail(call, detail, "no");
+    for (const call of this.#waiting) {
+      this.#calls.remove(call);
+      this.#fail(call, detail, "no");
+    }
     this.#waiting = [];
   }
 
   #fail(call: PendingCall, detail: string, executed: Executed): void {
-    this.#calls.delete(call.id);
-    call.resolve({ ok: false, code: "function_failed", detail, executed });
+    if (call.isAwaited) {
+      this.#settle(call, { ok: false, code: "function_failed", detail, executed });
+    }
   }
 
-  #extrasOf({ params, client }: CallRequest): CallExtras | undefined {
-    const told = this.limits.tellsCaller ? client : undefined;
-    if (told !== undefined) return [params ?? null, told];
-    return params === undefined ? undefined : [params];
+  /** The one answer of a call. */
+  #settle(call: PendingCall, result: CallResult): void {
+    call.isAwaited = false;
+    this.#awaitedCount--;
+    call.resolve(result);
+  }
+
+  /** Calls of one turn of the event loop go to a worker together. */
+  #dispatchSoon(): void {
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
+    queueMicrotask(() => {
+      this.#isDispatching = false;
+      this.#dispatch();
+    });
   }
 
   /** Gives waiting calls to the worker that runs the fewest, of those that take any. */
@@ -221,41 +219,9 @@ export class CallQueue {
       const share = Math.ceil(this.#waiting.length / this.#slots.length);
       const batch = this.#waiting.splice(0, Math.min(share, best.room));
       for (const call of batch) call.slot = best;
-      const hasExtras = batch.some(({ extras }) => extras !== undefined);
-      best.call(
-        batch.map(({ id }) => id),
-        hasExtras ? batch.map(({ extras }) => extras ?? NO_EXTRAS) : undefined,
-      );
+      best.call(batch);
     }
   }
-}
-
-const NO_EXTRAS: CallExtras = [null];
-
-/** What came of a call that a worker reports. */
-function resultOf([, kind, text, more]: CallOutcome, { maxResultBytes }: CallLimits): CallResult {
-  if (kind === "text" || kind === "json") return { ok: true, text, isJson: kind === "json" };
-  if (kind === "params") return misfit(more ?? "", text);
-  if (kind === "large") {
-    const data = { maxResultBytes };
-    const detail = `${maxResultBytes} bytes`;
-    return { ok: false, code: "function_result_too_large", executed: "yes", detail, data };
-  }
-  const failed = { ok: false, code: "function_failed", detail: text, executed: "yes" } as const;
-  if (kind === "error") return failed;
-  return { ...failed, message: text, ...more === undefined ? {} : { messageData: more } };
-}
-
-function busy(detail: string): FailedCall {
-  const data = { retryAfterMs: RETRY_AFTER_MS };
-  return { ok: false, code: "function_busy", detail, executed: "no", data };
-}
-
-/** The params do not fit. Their path is the caller's text, which stays out of the log. */
-function misfit(path: string, expected: string): FailedCall {
-  const data = { path, expected };
-  const detail = `expected ${expected}`;
-  return { ok: false, code: "function_params", detail, executed: "no", data };
 }
 
 /** Whether a text has more bytes of UTF-8; most are told by their length. */

@@ -7,11 +7,11 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type GrantName, permissionFlag, PERMISSIONS } from "../config/permissions.ts";
 import { hiddenArgs, HOST_COMMAND, PROGRAM, PROGRAM_FILES } from "./entry.ts";
-import type { HostCommand } from "./host_pipe.ts";
 import type { FunctionPlan } from "./plan.ts";
+import type { HostCommand } from "./process.ts";
 import type { Wall } from "./wall/choice.ts";
-import { stageCommand } from "./wall/command.ts";
-import { STAGE_2_ENV, stagePolicy } from "./wall/policy.ts";
+import { stageCommand, stageEnv } from "./wall/command.ts";
+import { STAGE_2_ENV, stageInput, stagePolicy } from "./wall/policy.ts";
 
 /** What all hosts have in common. */
 export interface HostCommandOptions {
@@ -20,6 +20,8 @@ export interface HostCommandOptions {
   readonly wall: Wall;
   /** The value of a variable that the program may read. */
   readonly readEnv: (variable: string) => string | undefined;
+  /** A stage 1 that was started already, if there is one. */
+  readonly takeStage: () => Deno.ChildProcess | undefined;
 }
 
 /** The time zone is the server's. */
@@ -31,7 +33,7 @@ export function hostCommand(
   plans: readonly FunctionPlan[],
   options: HostCommandOptions,
 ): HostCommand {
-  const { wall, readEnv } = options;
+  const { wall, readEnv, takeStage } = options;
   const args = hiddenArgs(hostFlags(plans, options), HOST_COMMAND);
   const env: Record<string, string> = { ...STAGE_2_ENV };
   for (const name of [...SHARED_ENV, ...plans.flatMap(({ config }) => config.grants.env)]) {
@@ -52,16 +54,13 @@ export function hostCommand(
     program: PROGRAM_FILES,
     workers: plans.reduce((count, { config }) => count + config.instances, 0),
     maxFileBytes: MEGABYTE * Math.max(...plans.map(({ config }) => config.maxFileMegabytes)),
-    args,
-    env,
+    next: { args, env },
   });
-  return stageCommand(policy, { env: stageEnv(readEnv), user: wall.user });
-}
-
-/** The environment of stage 1: from the sources, it loads faster with the cache of the server. */
-export function stageEnv(readEnv: HostCommandOptions["readEnv"]): Record<string, string> {
-  const cache = readEnv("DENO_DIR");
-  return { NO_COLOR: "1", ...cache === undefined ? {} : { DENO_DIR: cache } };
+  return {
+    ...stageCommand({ env: stageEnv(readEnv), user: wall.user }),
+    input: stageInput(policy),
+    started: takeStage(),
+  };
 }
 
 function granted(plans: readonly FunctionPlan[], name: GrantName): readonly string[] | true {

@@ -9,20 +9,30 @@ import { fileURLToPath } from "node:url";
 export const HOST_COMMAND = "function-host";
 /** The hidden command that has the kernel hold a host, and becomes it. */
 export const STAGE_COMMAND = "function-wall";
-/** Its argument when it is itself what it becomes, to tell what the kernel refuses. */
-export const CHECK_ARGUMENT = "check";
+/** The hidden command that registers a client that was invited. */
+export const REGISTER_COMMAND = "register-client";
 
 const IS_LINUX = Deno.build.os === "linux";
 
 /** This program, whatever its name and place; on Linux also after it was replaced by a newer one. */
 export const PROGRAM = IS_LINUX ? "/proc/self/exe" : Deno.execPath();
 
-const ROOT = new URL("../../", import.meta.url);
+/** In an executable all files of the program are in one folder, but for those that are started by name. */
+const ROOT = new URL(Deno.build.standalone ? "./" : "../../", import.meta.url);
+const ENDING = Deno.build.standalone ? "js" : "ts";
+
+/** What runs in a worker. */
+export const WORKER = new URL(`lib/functions/host/worker.${ENDING}`, ROOT).href;
 
 /** Files and folders that hidden commands load beyond the executable. */
 export const PROGRAM_FILES: readonly string[] = Deno.build.standalone
   ? []
   : ["host.ts", "cli", "lib"].map((name) => fileURLToPath(new URL(name, ROOT)));
+
+/** Folder of what a worker imports after its module; an executable imports its own files in any case. */
+export const WORKER_FILES: readonly string[] = Deno.build.standalone
+  ? []
+  : [fileURLToPath(new URL("lib/functions/host", ROOT))];
 
 /** Without our lock and names: modules resolve their imports on their own, and from nowhere else. */
 const RUN = [

@@ -5,9 +5,10 @@
  */
 import { type PauseOptions, Pauses } from "../retry.ts";
 import type { FunctionAbout } from "./about.ts";
-import { type CallLimits, CallQueue, type WorkerSlot } from "./call_queue.ts";
+import { type CallLimits, CallQueue } from "./call_queue.ts";
 import type { FunctionPlan } from "./plan.ts";
 import type { CallRequest, CallResult } from "./types.ts";
+import type { WorkerSlot } from "./worker_slot.ts";
 
 /** Whether a function can be called. */
 export type FunctionState = "loading" | "ready" | "broken";
@@ -59,6 +60,8 @@ export class ServedFunction {
   /** Its address is in use by its earlier version, which exits first. */
   #waitsForRoom = false;
   #exitsWhileLoading = 0;
+  /** Somebody asked to try again while an attempt to load it was going on. */
+  #isAskedAgain = false;
 
   constructor(functionName: string, { pauses }: FunctionOptions = {}) {
     this.functionName = functionName;
@@ -158,9 +161,21 @@ export class ServedFunction {
     return report;
   }
 
+  /**
+   * Somebody wants it to be tried again at once: an attempt that is going on may have begun too early.
+   *
+   * @returns whether to begin now; otherwise another attempt follows, however often it was asked for.
+   */
+  askAgain(): boolean {
+    if (this.#fault === "") return false;
+    this.#isAskedAgain = this.#loading !== undefined;
+    return !this.#isAskedAgain;
+  }
+
   /** Its version is being loaded. */
   beginLoading(plan: FunctionPlan): void {
     this.#loading = plan;
+    this.#isAskedAgain = false;
     this.#waitsForRoom = false;
     this.#stopRetrying();
   }
@@ -189,7 +204,7 @@ export class ServedFunction {
     const isFirst = this.#fault === "";
     this.#loading = undefined;
     this.#stopRetrying();
-    this.#retryTimer = setTimeout(load, this.#pauses.next(tookMs));
+    this.#retryTimer = setTimeout(load, this.#isAskedAgain ? 0 : this.#pauses.next(tookMs));
     const report = this.#fail(fault);
     return isFirst ? report : undefined;
   }

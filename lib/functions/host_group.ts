@@ -9,6 +9,7 @@
  */
 import { reasonOf } from "../errors.ts";
 import { logger } from "../log.ts";
+import { count } from "../prose.ts";
 import type { Observer } from "../observer.ts";
 import { type PauseOptions, Pauses } from "../retry.ts";
 import type { LoadedFunction, ServedFunction } from "./function.ts";
@@ -19,8 +20,8 @@ import {
   type Load,
   type LoadFault,
 } from "./host_process.ts";
-import type { HostCommand } from "./host_pipe.ts";
 import type { FunctionPlan } from "./plan.ts";
+import type { HostCommand } from "./process.ts";
 
 /** The part of the observer that functions tell. */
 export type FunctionObserver = Pick<
@@ -34,6 +35,8 @@ export interface GroupOptions extends HostTimes {
   /** Of the host that functions share; of one of its own a function may say. */
   readonly maxHeapMegabytes: number;
   readonly maxIdleCpuMs: number;
+  /** See {@link HostParts.checksGrants}. */
+  readonly checksGrants: boolean;
   /** Between starts of a host that exits again and again. */
   readonly restartPauses: PauseOptions;
   readonly observer: FunctionObserver;
@@ -69,6 +72,11 @@ export class HostGroup {
     this.#options = options;
     this.#events = events;
     this.#pauses = new Pauses(options.restartPauses);
+  }
+
+  /** Hosts that have not ended. */
+  get hostCount(): number {
+    return this.#hosts.size;
   }
 
   /** Whether it has neither functions nor hosts. */
@@ -108,11 +116,15 @@ export class HostGroup {
     const { plan } = served;
     if (plan === undefined || !this.#members.has(served)) return;
     // What the kernel grants to a process is fixed when it starts.
-    if (this.isShared && this.#currentKey !== plan.hostKey) this.#leaveCurrent();
+    const mustLeave = this.isShared && this.#current !== undefined &&
+      (this.#currentKey !== plan.hostKey || !this.#current.hasRoom);
+    if (mustLeave) this.#leaveCurrent();
     const host = this.isShared && this.#current || this.#start(served, plan);
     if (host === undefined) return;
     served.beginLoading(plan);
     host.load(served, plan);
+    // The others follow.
+    if (mustLeave) this.loadMissing();
   }
 
   /** Looks for workers that are stuck, and for hosts and workers that nobody needs any more. */
@@ -185,7 +197,7 @@ export class HostGroup {
       served.dropLoading(plan);
       const times = hasBegun ? served.countExit() : 0;
       if (times < EXITS_BEFORE_FAULT && served.fault === "") continue;
-      this.#fail(served, `ended its process ${times} times while it loaded: ${reason}`, 0);
+      this.#fail(served, `ended its process ${count(times, "time")} while it loaded: ${reason}`, 0);
     }
     this.#hosts.delete(host);
     if (this.#current === host) {
@@ -222,12 +234,13 @@ export class HostGroup {
     const own = this.isShared ? undefined : plan.config.maxHeapMegabytes;
     const setup = {
       isShared: this.isShared,
+      isLone: plans.reduce((count, { config }) => count + config.instances, 0) === 1,
       maxGrowthBytes: (own ?? maxHeapMegabytes) * 1024 * 1024,
-      maxIdleCpuMs,
     };
     const category = this.isShared ? "functions" : `functions.${served.functionName}`;
     try {
-      const host = new HostProcess({ command, setup, category, ...times }, this.#events);
+      const parts = { command, setup, category, maxIdleCpuMs, ...times };
+      const host = new HostProcess(parts, this.#events);
       this.#hosts.add(host);
       this.#current = host;
       this.#currentKey = plan.hostKey;

@@ -5,18 +5,20 @@
  */
 import { logger } from "../log.ts";
 import type { FunctionAbout } from "./about.ts";
-import { WorkerSlot } from "./call_queue.ts";
+import { WORKER_FILES } from "./entry.ts";
 import type { LoadedFunction, ServedFunction } from "./function.ts";
-import { type HostCommand, HostPipe } from "./host_pipe.ts";
-import {
-  cutOutcome,
-  type FromHost,
-  type HostedFunction,
-  type HostSetup,
-  type LoadFailure,
-  type WorkerMessage,
+import { HostPipe } from "./host_pipe.ts";
+import { IdleCpu } from "./idle_cpu.ts";
+import type {
+  FromHost,
+  HostedFunction,
+  HostSetup,
+  LoadFailure,
+  WorkerMessage,
 } from "./messages.ts";
 import type { FunctionPlan } from "./plan.ts";
+import type { HostCommand } from "./process.ts";
+import { WorkerSlot } from "./worker_slot.ts";
 
 /** Why a function did not load. */
 export interface LoadFault {
@@ -53,7 +55,11 @@ export interface HostEvents {
 /** What a host is started with. */
 export interface HostParts extends HostTimes {
   readonly command: HostCommand;
-  readonly setup: Omit<HostSetup, "token">;
+  readonly setup: Omit<HostSetup, "token" | "markHex">;
+  /** Whether functions try to use the paths that they were granted, before they load. */
+  readonly checksGrants: boolean;
+  /** CPU time without a call, after which it is reported. */
+  readonly maxIdleCpuMs: number;
   /** Category of log lines for what it writes beside its messages. */
   readonly category: string;
 }
@@ -81,25 +87,46 @@ interface HostWorker {
 /** A worker that runs what nobody waits for, for that long, will not end by itself. */
 const STUCK_MS = 10_000;
 
+/** Functions that are named as possible reasons. */
+const MAX_NAMES = 10;
+
 /** A function host. */
 export class HostProcess {
   readonly #events: HostEvents;
   readonly #pipe: HostPipe;
   readonly #times: HostTimes;
+  readonly #checksGrants: boolean;
   /** By number. */
   readonly #workers = new Map<number, HostWorker>();
   readonly #loads = new Set<LoadInProgress>();
   #nextWorker = 0;
   #silenceTimer: ReturnType<typeof setTimeout> | undefined;
   #isRetiring = false;
+  readonly #isLone: boolean;
+  readonly #idleCpu: IdleCpu;
 
   /** @throws {Deno.errors} when the process cannot be started. */
-  constructor({ command, setup, category, ...times }: HostParts, events: HostEvents) {
+  constructor(
+    { command, setup, category, maxIdleCpuMs, checksGrants, ...times }: HostParts,
+    events: HostEvents,
+  ) {
     this.#events = events;
     this.#times = times;
-    this.#pipe = new HostPipe(command, category);
-    this.#pipe.send({ token: this.#pipe.token, ...setup } satisfies HostSetup);
+    this.#checksGrants = checksGrants;
+    this.#isLone = setup.isLone;
+    this.#idleCpu = new IdleCpu(maxIdleCpuMs);
+    this.#pipe = new HostPipe(command, {
+      setup,
+      category,
+      onMessage: (message) => this.#receive(message),
+      onResults: (number, payload) => this.#receiveResults(number, payload),
+    });
     this.#live();
+  }
+
+  /** Whether it can load one more function. */
+  get hasRoom(): boolean {
+    return !this.#isLone || this.#nextWorker === 0;
   }
 
   /** Whether it was told to end. */
@@ -125,19 +152,19 @@ export class HostProcess {
   /** Loads a function, in a worker for each instance. */
   load(served: ServedFunction, plan: FunctionPlan): void {
     const first = this.#nextWorker;
-    const hosted = toHosted(plan);
+    const hosted = toHosted(plan, this.#checksGrants);
     const workers: HostWorker[] = [];
     const load: LoadInProgress = { served, plan, workers, missing: hosted.instances };
     for (let i = 0; i < hosted.instances; i++) {
       const number = this.#nextWorker++;
-      const slot = new WorkerSlot(number, (message) => this.#pipe.send(message));
+      const slot = new WorkerSlot(number, this.#pipe.input);
       const worker: HostWorker = { slot, load };
       workers.push(worker);
       this.#workers.set(number, worker);
     }
     this.#loads.add(load);
     this.#pipe.expectResults(hosted.maxResultBytes);
-    this.#pipe.send(["load", first, hosted]);
+    this.#pipe.input.message(["load", first, hosted]);
     this.#expectWord();
   }
 
@@ -163,10 +190,7 @@ export class HostProcess {
   }
 
   async #live(): Promise<void> {
-    for await (const messages of this.#pipe.messages()) {
-      for (const message of messages) this.#receive(message);
-    }
-    const reason = await this.#pipe.ended();
+    const reason = await this.#pipe.run();
     clearTimeout(this.#silenceTimer);
     for (const { timer } of this.#workers.values()) clearTimeout(timer);
     const lost = [...this.#loads].map(({ served, plan, workers }) => ({
@@ -187,17 +211,14 @@ export class HostProcess {
       this.#pipe.kill(`it had ${megabytes} MB, more than MaxHeap allows`);
       return;
     }
-    if (message[0] === "idle cpu") {
-      this.#events.burns(this, message[1], message[2]);
-      return;
-    }
+    if (message[0] === "cpu") return this.#noteCpu(message[1]);
     const worker = this.#workers.get(message[1]);
     // It may have been ended in the meantime.
     if (worker !== undefined) this.#receiveFrom(worker, message);
   }
 
   #receiveFrom(worker: HostWorker, message: WorkerMessage): void {
-    const { load: { served, plan }, slot } = worker;
+    const { served } = worker.load;
     switch (message[0]) {
       case "loading":
         this.#noteLoading(worker);
@@ -208,12 +229,6 @@ export class HostProcess {
       case "failed":
         this.#noteFailed(worker, message[2], message[3]);
         break;
-      case "results": {
-        const { maxResultBytes } = plan.config;
-        const outcomes = message[3].map((outcome) => cutOutcome(outcome, maxResultBytes));
-        served.queue.receive(slot, message[2], outcomes);
-        break;
-      }
       case "output":
         logger(`functions.${served.functionName}`)[message[2]]("{text}", { text: message[3] });
         break;
@@ -222,6 +237,25 @@ export class HostProcess {
           count: message[2],
         });
     }
+  }
+
+  #receiveResults(number: number, payload: Uint8Array): boolean {
+    const worker = this.#workers.get(number);
+    return worker !== undefined && worker.load.served.queue.receive(worker.slot, payload);
+  }
+
+  #noteCpu(milliseconds: number): void {
+    const workers = [...this.#workers.values()];
+    const burnedMs = this.#idleCpu.note(milliseconds, {
+      nowMs: performance.now(),
+      isBusy: this.isLoading || workers.some(({ slot }) => slot.awaited > 0),
+      usedAtMs: Math.max(...workers.map(usedAtMs)),
+    });
+    if (burnedMs === undefined) return;
+    const { quietSinceMs } = this.#idleCpu;
+    const used = workers.filter((worker) => usedAtMs(worker) >= quietSinceMs);
+    const names = (used.length > 0 ? used : workers).map(({ load }) => load.served.functionName);
+    this.#events.burns(this, Math.round(burnedMs), [...new Set(names)].slice(0, MAX_NAMES));
   }
 
   #noteLoading(worker: HostWorker): void {
@@ -238,11 +272,13 @@ export class HostProcess {
     clearTimeout(timer);
     if (!this.#loads.has(load) || --load.missing > 0) return;
     this.#loads.delete(load);
+    this.#expectWord();
     this.#events.loaded(this, load, { slots: load.workers.map(({ slot }) => slot), about });
   }
 
   #noteFailed({ load, beganAtMs }: HostWorker, kind: LoadFault["kind"], why: string): void {
     if (!this.#loads.delete(load)) return;
+    this.#expectWord();
     for (const [number, worker] of this.#workers) {
       if (worker.load === load) this.#endWorker(number);
     }
@@ -251,9 +287,13 @@ export class HostProcess {
   }
 
   #endWorker(number: number): void {
-    clearTimeout(this.#workers.get(number)?.timer);
+    const worker = this.#workers.get(number);
+    if (worker === undefined) return;
+    clearTimeout(worker.timer);
+    worker.load.served.queue.failSlots([worker.slot], "its worker has ended");
     this.#workers.delete(number);
-    this.#pipe.send(["unload", number]);
+    // A lone worker ends with its process.
+    if (!this.#isLone) this.#pipe.input.message(["unload", number]);
   }
 
   /** A process that says nothing while it has something to load has stopped, or never started. */
@@ -266,13 +306,24 @@ export class HostProcess {
   }
 }
 
+/** When a worker last began to load, or was called. */
+function usedAtMs({ beganAtMs = 0, slot }: HostWorker): number {
+  return Math.max(beganAtMs, slot.calledAtMs);
+}
+
 function isNeeded({ slot, load }: HostWorker): boolean {
   const { served, plan, missing } = load;
   return slot.awaited > 0 || served.queue.slots.includes(slot) ||
     missing > 0 && served.plan === plan;
 }
 
-function toHosted({ config, permissions, moduleUrl }: FunctionPlan): HostedFunction {
-  const { functionName, instances, maxResultBytes } = config;
-  return { functionName, moduleUrl, permissions, instances, maxResultBytes };
+function toHosted(
+  { config, permissions, moduleUrl }: FunctionPlan,
+  checksGrants: boolean,
+): HostedFunction {
+  const { functionName, instances, maxResultBytes, grants } = config;
+  const read = permissions.read === true || [...permissions.read, ...WORKER_FILES];
+  const granted = { ...permissions, read };
+  const hosted = { functionName, moduleUrl, permissions: granted, instances, maxResultBytes };
+  return checksGrants ? { ...hosted, tries: { read: grants.read, write: grants.write } } : hosted;
 }

@@ -11,13 +11,13 @@ import {
   type ModulesResult,
   readModules,
 } from "../config/modules.ts";
-import { type IsHeld, RESOLVER_FILES } from "../config/permissions.ts";
-import { FunctionError, reasonOf } from "../errors.ts";
+import { FunctionError } from "../errors.ts";
 import { lookAt, lookBelow } from "../watch.ts";
+import { checkGrants, grantedPath, GrantError, type PlanSources, resolverFiles } from "./grants.ts";
 import type { WorkerPermissions } from "./messages.ts";
+import { ENDINGS, moduleFile } from "./module_file.ts";
 import { type ModuleGraph, readModuleGraph } from "./module_graph.ts";
-import { isWithin, leadsToProtected, lookAtObject, outsideTargets, realPath } from "./reach.ts";
-import { refusal, type Wall } from "./wall/choice.ts";
+import { isWithin, lookAtObject, outsideTargets, realPath } from "./reach.ts";
 
 /** A function that may be loaded: its file was found, its permissions can be granted. */
 export interface FunctionPlan {
@@ -55,6 +55,8 @@ export interface FunctionPlans {
 /** Plans, and what they were made from. */
 export interface PlansResult extends FunctionPlans {
   readonly warnings: readonly string[];
+  /** Names of all functions in modules.ini. */
+  readonly names: readonly string[];
   /** Whether every line of modules.ini could be read: it is not half written. */
   readonly isWhole: boolean;
   readonly seen: Seen;
@@ -72,29 +74,10 @@ export interface Seen {
   readonly written: readonly string[];
 }
 
-/** Where functions come from, and what they must not reach. */
-export interface PlanSources {
-  /** Folder of the modules. */
-  readonly modules: string;
-  /** modules.ini */
-  readonly modulesConfig: string;
-  /** Files and folders of the key store and the configuration. */
-  readonly protectedPaths: readonly string[];
-  /** Files and folders of the server that may be read, but not written. */
-  readonly unwritablePaths: readonly string[];
-  readonly isHeld: IsHeld;
-  readonly wall: Wall;
-}
-
-/** Endings of a module's file, in the order in which they are looked for. */
-const ENDINGS = [".ts", ".js", ".mjs"] as const;
 /** Files that a module can be or import; the names of hidden files begin with a dot. */
 const CODE = /^[^.].*\.(?:[mc]?[jt]s|[jt]sx|json|wasm)$/;
 /** Versions in which functions can write to any file, without a permission of theirs being asked for. */
 const UNSAFE_VERSIONS = ["2.9.0", "2.9.1", "2.9.2"];
-
-/** A grant that cannot be had. */
-class GrantError extends FunctionError {}
 
 /**
  * Reads modules.ini and checks every function in it.
@@ -178,7 +161,8 @@ class Planning {
       folder: this.#folder,
       written: this.#written,
     };
-    return { plans, faults: this.#faults, warnings, isWhole, seen };
+    const names = [...entries, ...faults].map(({ functionName }) => functionName);
+    return { plans, faults: this.#faults, warnings, names, isWhole, seen };
   }
 
   async #collect(
@@ -300,135 +284,4 @@ function checkRuntime(): void {
   throw new GrantError(`with Deno ${Deno.version.deno}, a function can write to any file`, {
     hint: "use Deno 2.9.3 or newer",
   });
-}
-
-/** Throws when a grant is not to be had. */
-async function checkGrants({ grants }: FunctionConfig, sources: PlanSources): Promise<void> {
-  const { isHeld, unwritablePaths, wall } = sources;
-  const fail = (state: string, hint?: string): never => {
-    throw new GrantError(state, hint === undefined ? {} : { hint });
-  };
-  const refused = refusal(wall, grants);
-  if (refused !== undefined) fail(refused.state, refused.hint);
-  for (const wanted of descriptors(grants)) {
-    if (!isHeld(wanted)) fail(`the server has no ${describe(wanted)}`, startHint(wanted));
-  }
-  for (const path of [sources.modules, ...grants.read, ...grants.write]) {
-    // A link in a granted folder leads nowhere behind the kernel's wall; one in the modules is granted.
-    const hasLinks = wall.kind !== "landlock" || path === sources.modules;
-    const found = await leadsToProtected(resolve(path), { ...sources, hasLinks });
-    if (found !== undefined) fail(`${path} leads to ${found}, which no function may reach`);
-  }
-  for (const path of grants.write) {
-    const real = await realPath(resolve(path));
-    for (const kept of [sources.modules, ...unwritablePaths]) {
-      const keptPath = await realPath(resolve(kept));
-      // A folder among the modules may be written, as long as no code is in it.
-      const isInside = kept !== sources.modules && isWithin(real, keptPath);
-      if (isInside || isWithin(keptPath, real)) {
-        fail(`${path} leads to ${kept}, which no function may write to`);
-      }
-    }
-  }
-}
-
-/** A real path; throws when there is nothing. */
-async function grantedPath(path: string): Promise<string> {
-  try {
-    return await Deno.realPath(resolve(path));
-  } catch (error) {
-    const isMissing = error instanceof Deno.errors.NotFound;
-    throw new GrantError(isMissing ? `${path} does not exist` : `${path}: ${reasonOf(error)}`, {
-      cause: error,
-      ...isMissing ? { hint: `create it: mkdir -p ${path}` } : {},
-    });
-  }
-}
-
-/** What a function with network reads to resolve names; programs that change networks replace them. */
-function resolverFiles({ net }: Grants): readonly string[] {
-  return net.length > 0 ? RESOLVER_FILES : [];
-}
-
-function descriptors(grants: Grants): Deno.PermissionDescriptor[] {
-  const { read, write, net, env } = grants;
-  return [
-    ...[...read, ...write].map((path) => ({ name: "read", path: resolve(path) } as const)),
-    ...write.map((path) => ({ name: "write", path: resolve(path) } as const)),
-    ...net.map((host) => host === "*" ? { name: "net" } as const : { name: "net", host } as const),
-    ...env.map((variable) => ({ name: "env", variable } as const)),
-  ];
-}
-
-function describe(wanted: Deno.PermissionDescriptor): string {
-  return `${wanted.name} permission for ${targetOf(wanted)}`;
-}
-
-function targetOf(wanted: Deno.PermissionDescriptor): string {
-  if (wanted.name === "net") return wanted.host ?? "every host";
-  if (wanted.name === "env") return wanted.variable ?? "";
-  return "path" in wanted ? String(wanted.path) : "";
-}
-
-function startHint(wanted: Deno.PermissionDescriptor): string {
-  const target = wanted.name === "net" && wanted.host === undefined ? "" : `=${targetOf(wanted)}`;
-  const flags = wanted.name === "write"
-    ? `--allow-read${target} --allow-write${target}`
-    : `--allow-${wanted.name}${target}`;
-  return Deno.build.standalone
-    ? `build it with deno task compile ${flags}, and start that`
-    : `start it with deno run ${flags} … main.ts`;
-}
-
-/** Whether a module of this name is in the folder, in whatever ending. */
-export async function hasModule(folder: string, moduleName: string): Promise<boolean> {
-  return (await findModule(folder, moduleName)) !== undefined;
-}
-
-/** The path of a module's file; throws when there is none that this program can load. */
-async function moduleFile(
-  folder: string,
-  { moduleName }: FunctionConfig,
-): Promise<string> {
-  const fail = (state: string, hint?: string): never => {
-    throw new FunctionError(state, hint === undefined ? {} : { hint });
-  };
-  const path = await findModule(folder, moduleName) ??
-    fail(await describeMissing(folder, moduleName));
-  if (path.endsWith(".ts") && !canLoadTypeScript()) {
-    return fail(
-      `${path} is TypeScript, which this executable (Deno ${Deno.version.deno}) cannot load`,
-      "write it as .js, or compile the server with Deno 2.8.2 or newer",
-    );
-  }
-  return path;
-}
-
-async function findModule(folder: string, moduleName: string): Promise<string | undefined> {
-  for (const ending of ENDINGS) {
-    const path = `${folder}/${moduleName}${ending}`;
-    try {
-      if ((await Deno.stat(path)).isFile) return path;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) continue;
-      throw new FunctionError(`Cannot read ${path}: ${reasonOf(error)}`, { cause: error });
-    }
-  }
-  return undefined;
-}
-
-async function describeMissing(folder: string, moduleName: string): Promise<string> {
-  const missing = `there is no ${moduleName}${ENDINGS.join(", ")} in ${folder}`;
-  const python = `${folder}/${moduleName}.py`;
-  const isPython = await Deno.stat(python).then(() => true, () => false);
-  return isPython
-    ? `${missing} (${moduleName}.py is Python; write it again in JavaScript)`
-    : missing;
-}
-
-/** A compiled executable loads TypeScript from outside of itself since Deno 2.8.2. */
-function canLoadTypeScript(): boolean {
-  const [major = 0, minor = 0, patch = 0] = Deno.version.deno.split(".").map(Number);
-  return !Deno.build.standalone || major > 2 ||
-    (major === 2 && (minor > 8 || minor === 8 && patch >= 2));
 }

@@ -3,20 +3,17 @@
  * The functions of an installation: modules.ini and the modules, as they are now and whenever they
  * change; for the server, and for commands that only report on them.
  */
-import { dirname, resolve } from "node:path";
-import type { GrantName, IsHeld } from "../config/permissions.ts";
-import type { Settings } from "../config/settings.ts";
+import { readHeldEnv } from "../config/permissions.ts";
 import { ConfigError } from "../errors.ts";
 import { logger } from "../log.ts";
 import { SILENT } from "../observer.ts";
 import { type PauseOptions, Pauses } from "../retry.ts";
 import { Watch } from "../watch.ts";
-import type { FunctionAbout } from "./about.ts";
-import { hostCommand, stageEnv } from "./command.ts";
-import type { ServedFunction } from "./function.ts";
+import { hostCommand } from "./command.ts";
 import type { FunctionObserver } from "./host_group.ts";
 import type { HostTimes } from "./host_process.ts";
-import { lookAgain, planFunctions, type PlanSources, type PlansResult, seenText } from "./plan.ts";
+import { type FunctionPlan, lookAgain, planFunctions, type PlansResult, seenText } from "./plan.ts";
+import { type FunctionSources, planSources, startFunctions } from "./sources.ts";
 import { Supervisor } from "./supervisor.ts";
 import type {
   CallRequest,
@@ -26,29 +23,21 @@ import type {
   FunctionDirectory,
 } from "./types.ts";
 import { chooseWall, describeWall, type Wall } from "./wall/choice.ts";
-import { probeWall } from "./wall/probe.ts";
-
-/** Where the functions of an installation are. */
-export interface FunctionSources {
-  /** config.ini */
-  readonly config: string;
-  /** modules.ini */
-  readonly modulesConfig: string;
-  /** Folder of the modules. */
-  readonly modules: string;
-  /** Folder of the log. */
-  readonly log: string;
-  readonly settings: Settings;
-  readonly isHeld: IsHeld;
-}
+import type { HeadStart } from "./wall/head_start.ts";
 
 /** Who is told, and times that tests shorten. */
 export interface ServiceOptions extends Partial<HostTimes> {
   readonly observer?: FunctionObserver;
+  /** What began earlier. */
+  readonly head?: HeadStart;
   /** CPU time without a call, after which a host is replaced. */
   readonly maxIdleCpuMs?: number;
   /** Between attempts to load what failed, and to read modules.ini. */
   readonly retryPauses?: PauseOptions;
+  /** Whether functions try to use the paths that they were granted, before they load. */
+  readonly checksGrants?: boolean;
+  /** Serves this function alone. */
+  readonly only?: string;
 }
 
 const log = logger("functions");
@@ -57,7 +46,8 @@ const log = logger("functions");
 export class FunctionService implements FunctionCaller, FunctionDirectory {
   readonly functions: Supervisor;
   readonly #sources: FunctionSources;
-  /** Begins at once: the server has other things to do meanwhile. */
+  readonly #only: string | undefined;
+  readonly #head: HeadStart;
   readonly #choice: Promise<Wall>;
   #wall: Wall | undefined;
   readonly #observer: FunctionObserver;
@@ -65,6 +55,8 @@ export class FunctionService implements FunctionCaller, FunctionDirectory {
   #watch: Watch | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #latest: PlansResult | undefined;
+  /** Those of {@link #latest}, which were logged. */
+  #warnings: readonly string[] = [];
   /** Resolves when modules.ini was read for the first time. */
   readonly #firstLoad = Promise.withResolvers<void>();
   /** modules.ini cannot be read. */
@@ -75,6 +67,8 @@ export class FunctionService implements FunctionCaller, FunctionDirectory {
     this.#observer = observer;
     this.#pauses = new Pauses(retryPauses);
     this.#sources = sources;
+    this.#only = options.only;
+    this.#head = options.head ?? startFunctions(sources);
     this.#choice = this.#chooseWall();
     // load() reports it.
     this.#choice.catch(() => {});
@@ -87,8 +81,15 @@ export class FunctionService implements FunctionCaller, FunctionDirectory {
       maxIdleCpuMs: options.maxIdleCpuMs ?? 10_000,
       loadTimeoutMs: options.loadTimeoutMs ?? 10_000,
       silenceTimeoutMs: options.silenceTimeoutMs ?? 60_000,
+      checksGrants: options.checksGrants ?? false,
       commandFor: (plans) =>
-        hostCommand(plans, { modules, maxHeapMegabytes, wall: this.wall, readEnv: this.#readEnv }),
+        hostCommand(plans, {
+          modules,
+          maxHeapMegabytes,
+          wall: this.wall,
+          readEnv: this.#readEnv,
+          takeStage: () => this.#head.takeStage(),
+        }),
     });
   }
 
@@ -133,6 +134,11 @@ export class FunctionService implements FunctionCaller, FunctionDirectory {
     return this.#firstLoad.promise.then(() => this.functions.call(functionName, request));
   }
 
+  /** See {@link FunctionCaller.isRegistered}. */
+  isRegistered(functionName: string): boolean {
+    return this.functions.isRegistered(functionName);
+  }
+
   /** The functions that can be called; see {@link FunctionDirectory.describe}. */
   describe(): readonly DescribedFunction[] {
     return this.functions.describe();
@@ -149,6 +155,7 @@ export class FunctionService implements FunctionCaller, FunctionDirectory {
     clearTimeout(this.#timer);
     this.#watch?.close();
     this.functions.close();
+    void this.#head.close();
   }
 
   /**
@@ -159,19 +166,33 @@ export class FunctionService implements FunctionCaller, FunctionDirectory {
    */
   async load(): Promise<PlansResult & { readonly changed: readonly string[] }> {
     this.#wall = await this.#choice;
-    const result = await planFunctions(planSources(this.#sources, this.#wall));
+    const all = await planFunctions(planSources(this.#sources, this.#wall));
+    const result = this.#only === undefined ? all : onlyOf(all, this.#only);
     // At the start there is nothing better than the part of it that can be read.
     if (!result.isWhole && this.#latest !== undefined) {
       throw new ConfigError(`Cannot read ${this.#sources.modulesConfig}: it may be half written`);
     }
-    const known = this.#latest?.warnings ?? [];
-    for (const warning of result.warnings.filter((each) => !known.includes(each))) {
+    const unset = result.plans.flatMap((plan) => {
+      const { functionName } = plan.config;
+      return this.unsetVariables(plan)
+        .map((name) => `Function ${functionName}: the variable ${name} has no value`);
+    });
+    const warnings = [...result.warnings, ...unset];
+    for (const warning of warnings.filter((each) => !this.#warnings.includes(each))) {
       log.warning("{warning}", { warning });
     }
+    this.#warnings = warnings;
     this.#latest = result;
     const changed = this.functions.apply(result);
+    // Where no host was needed.
+    void this.#head.close();
     this.#firstLoad.resolve();
     return { ...result, changed };
+  }
+
+  /** Variables that a function was granted, and that have no value here. */
+  unsetVariables({ config: { grants } }: FunctionPlan): string[] {
+    return grants.env.filter((name) => !this.#readEnv(name));
   }
 
   async #reload(): Promise<string | undefined> {
@@ -211,8 +232,7 @@ export class FunctionService implements FunctionCaller, FunctionDirectory {
 
   async #chooseWall(): Promise<Wall> {
     const { wall: setting, user } = this.#sources.settings.functions;
-    const check = await probeWall({ env: stageEnv(this.#readEnv), user });
-    return chooseWall({ setting, user, check });
+    return chooseWall({ setting, user, check: await this.#head.check });
   }
 
   #tellWall(wall: Wall): void {
@@ -225,7 +245,7 @@ export class FunctionService implements FunctionCaller, FunctionDirectory {
   }
 
   readonly #readEnv = (variable: string): string | undefined =>
-    this.#sources.isHeld({ name: "env", variable }) ? Deno.env.get(variable) : undefined;
+    readHeldEnv(this.#sources.isHeld, variable);
 
   async #look(): Promise<string> {
     return this.#latest === undefined
@@ -234,94 +254,11 @@ export class FunctionService implements FunctionCaller, FunctionDirectory {
   }
 }
 
-function planSources(sources: FunctionSources, wall: Wall): PlanSources {
-  const { config, modulesConfig, modules, log: logFolder, isHeld } = sources;
-  const { store, stateFolder, listen: { tls } } = sources.settings;
-  const isAmongModules = resolve(dirname(modulesConfig)) === resolve(modules);
+/** Of some plans, those of one function. */
+function onlyOf(result: PlansResult, name: string): PlansResult {
   return {
-    modules,
-    modulesConfig,
-    protectedPaths: [
-      store.serverFolder,
-      store.clientsFolder,
-      store.register,
-      stateFolder,
-      dirname(config),
-      config,
-      ...isAmongModules ? [] : [dirname(modulesConfig)],
-      modulesConfig,
-      ...tls === undefined ? [] : [tls.keyFile],
-    ],
-    unwritablePaths: [logFolder],
-    isHeld,
-    wall,
-  };
-}
-
-/** A function, for people and programs. */
-export interface FunctionReport {
-  readonly name: string;
-  readonly state: "ready" | "broken";
-  /** Set when it is broken. */
-  readonly fault?: string;
-  /** Path of the module's file; absent when there is none that can be used. */
-  readonly module?: string;
-  readonly permissions: Readonly<Record<GrantName, readonly string[]>>;
-  readonly limits?: Readonly<Record<string, number | string>>;
-  readonly title?: string;
-  readonly description?: string;
-  /** JSON Schema of its arguments. */
-  readonly params?: unknown;
-  readonly annotations?: FunctionAbout["annotations"];
-}
-
-/**
- * Loads every function, and ends the hosts again.
- *
- * @throws {ConfigError} when modules.ini cannot be read.
- */
-export async function describeFunctions(
-  sources: FunctionSources,
-): Promise<{ reports: FunctionReport[]; warnings: readonly string[]; wall: Wall }> {
-  const service = new FunctionService(sources);
-  try {
-    const { warnings } = await service.load();
-    await service.functions.whenSettled();
-    return { reports: service.functions.functions.map(describe), warnings, wall: service.wall };
-  } finally {
-    service.close();
-  }
-}
-
-function describe({ functionName, state, fault, plan, about }: ServedFunction): FunctionReport {
-  const { params, ...texts } = about;
-  const granted = (name: GrantName): readonly string[] => {
-    const values = plan?.permissions[name] ?? [];
-    return values === true ? ["*"] : values;
-  };
-  const config = plan?.config;
-  return {
-    name: functionName,
-    state: state === "ready" ? "ready" : "broken",
-    ...(fault === "" ? {} : { fault }),
-    ...(plan === undefined ? {} : { module: plan.file }),
-    permissions: {
-      read: granted("read"),
-      write: granted("write"),
-      net: granted("net"),
-      env: granted("env"),
-    },
-    ...(config === undefined ? {} : {
-      limits: {
-        timeoutSeconds: config.timeoutSeconds,
-        instances: config.instances,
-        queue: config.queueLimit,
-        maxResultBytes: config.maxResultBytes,
-        maxParamsBytes: config.maxParamsBytes,
-        process: config.hasOwnProcess ? "own" : "shared",
-      },
-    }),
-    ...texts,
-    ...(params === undefined ? {} : { params: JSON.parse(params) }),
+    ...result,
+    plans: result.plans.filter(({ config }) => config.functionName === name),
+    faults: result.faults.filter(({ functionName }) => functionName === name),
   };
 }

@@ -51,12 +51,22 @@ export class Supervisor implements FunctionCaller, FunctionDirectory, HostEvents
     return [...this.#served.values()];
   }
 
+  /** Processes that have not ended. */
+  get processCount(): number {
+    return this.#groups.values().reduce((sum, { hostCount }) => sum + hostCount, 0);
+  }
+
   /** Calls a function; see {@link FunctionCaller.call}. */
   call(functionName: string, request?: CallRequest): CallResult | Promise<CallResult> {
     const served = this.#served.get(functionName);
     if (served === undefined) return { ok: false, code: "unknown_function", executed: "no" };
     this.#startChecking();
     return served.call(request);
+  }
+
+  /** See {@link FunctionCaller.isRegistered}. */
+  isRegistered(functionName: string): boolean {
+    return this.#served.has(functionName);
   }
 
   /** The functions that can be called; see {@link FunctionDirectory.describe}. */
@@ -110,7 +120,7 @@ export class Supervisor implements FunctionCaller, FunctionDirectory, HostEvents
   /** Tries again at once to load what failed. */
   retryAll(): void {
     for (const served of this.#served.values()) {
-      if (served.fault !== "") this.retry(served);
+      if (served.askAgain()) this.retry(served);
     }
   }
 

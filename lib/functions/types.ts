@@ -53,8 +53,8 @@ declare global {
 export type CallResult =
   | {
     readonly ok: true;
-    /** The result as text; JSON text where the function gave no string. */
-    readonly text: string;
+    /** The result as text in UTF-8; JSON text where the function gave no string. */
+    readonly bytes: Uint8Array;
     /** Whether the function gave something other than a string. */
     readonly isJson: boolean;
   }
@@ -88,6 +88,8 @@ export interface FunctionCaller {
    * @param functionName folded to lower case
    */
   call(functionName: string, request: CallRequest): CallResult | Promise<CallResult>;
+  /** Whether a name stands in modules.ini; no other name may reach log and metrics. */
+  isRegistered(functionName: string): boolean;
 }
 
 /** Who knows what can be called. */

@@ -212,10 +212,14 @@ export class Listener {
   #failure(error: unknown): ConfigError {
     if (error instanceof ConfigError) return error;
     const { addressOptions } = this.#parts;
+    const isForRoot = this.#address.socket === undefined && this.#port < 1024 &&
+      error instanceof Deno.errors.PermissionDenied;
     if (this.#tls === undefined || isAddressError(error)) {
       return new ConfigError(`Cannot listen on ${this.listening}: ${reasonOf(error)}`, {
         cause: error,
-        hint: `choose another address with ${addressOptions}`,
+        hint: isForRoot
+          ? "a port below 1024 is for root: choose 1024 or more, or let a reverse proxy listen there"
+          : `choose another address with ${addressOptions}`,
       });
     }
     return new ConfigError(`Cannot use the certificate: ${pairFault(error)}`, {

@@ -5,7 +5,8 @@
  * a Diffie-Hellman.
  */
 import { type Bytes, toHex } from "../../client/bytes.ts";
-import { keyIdOf } from "../../client/messages.ts";
+import { keyIdOf, prologueOf } from "../../client/messages.ts";
+import { handshakeStart } from "../../client/noise_ik.ts";
 import { formatKey, type PrivateKey } from "../crypto/keys.ts";
 import { hashPair } from "../crypto/digest.ts";
 import { X25519Pair } from "../crypto/x25519.ts";
@@ -16,11 +17,22 @@ export class HandshakeKey {
   readonly pair: X25519Pair;
   /** Short name, 16 hex digits. */
   readonly keyIdHex: string;
+  /** Where every handshake with it begins. */
+  readonly start: Bytes;
+  /** Prologue of those handshakes. */
+  readonly prologue: Bytes;
   readonly #agreed = new WeakMap<ClientRecord, Bytes>();
 
   constructor(privateKey: PrivateKey) {
     this.pair = X25519Pair.of(privateKey);
-    this.keyIdHex = toHex(keyIdOf(this.pair.publicKey, hashPair));
+    const { publicKey } = this.pair;
+    const keyId = keyIdOf(publicKey, hashPair);
+    this.keyIdHex = toHex(keyId);
+    this.prologue = prologueOf(keyId);
+    this.start = handshakeStart({ hash: hashPair }, {
+      prologue: this.prologue,
+      responderKey: publicKey,
+    });
   }
 
   /** The result of this key with a client's public key; `undefined` when it is all zeros. */

@@ -15,43 +15,76 @@ import {
 } from "../crypto/keys.ts";
 import { encodeBase64 } from "../protocol/base64.ts";
 import { SecretSet } from "./secrets.ts";
+import { type ClientPolicy, NO_RULES } from "./policy.ts";
+import { clientNumber } from "./store_reader.ts";
 import { UseOrder } from "./use_order.ts";
 
 /** The number of a registered key, for as long as it is registered. */
 export type Slot = number;
 
+/** What the operator says of a client; changes while its key stays registered. */
+export interface ClientAbout {
+  /** Name of its file in the key store, of the first one where it has several. */
+  readonly file: string;
+  /** The operator's name for it. */
+  readonly name?: string | undefined;
+  readonly policy: ClientPolicy;
+}
+
 /**
  * What the server knows of a registered key. A key that gets the slot of a removed one has another
  * record: the identity of the record says whether a client is still registered.
  */
-export interface ClientRecord {
+export interface ClientRecord extends ClientAbout {
   readonly slot: Slot;
-  /** Name of its file in the key store. */
-  readonly file: string;
   readonly publicKeyBase64: string;
   /** As `msp listclients` prints it. */
   readonly fingerprint: string;
-  /** The operator's name for it. */
-  readonly name?: string;
+  /** For the log: its name, or its number. */
+  readonly label: string;
+}
+
+/** Who has the present {@link ClientAbout} of a client. */
+export interface ClientSource {
+  readonly about: ClientAbout;
 }
 
 /** Where a registered key comes from. */
 export interface KeyOrigin {
-  readonly file?: string;
-  /** The server's key that the client uses, where that is not the present one. */
+  readonly client?: ClientSource;
+  /** The server's key that the client uses; the one of the keyring where absent. */
   readonly serverPrivateKey?: PrivateKey;
 }
+
+const NOBODY: ClientSource = { about: { file: "", policy: NO_RULES } };
 
 /** A record that computes its fingerprint when it is asked for: there may be 100,000 records. */
 class RegisteredKey implements ClientRecord {
   readonly slot: Slot;
-  readonly file: string;
   readonly publicKeyBase64: string;
+  readonly #client: ClientSource;
 
-  constructor(slot: Slot, file: string, publicKeyBase64: string) {
+  constructor(slot: Slot, publicKeyBase64: string, client: ClientSource) {
     this.slot = slot;
-    this.file = file;
     this.publicKeyBase64 = publicKeyBase64;
+    this.#client = client;
+  }
+
+  get file(): string {
+    return this.#client.about.file;
+  }
+
+  get name(): string | undefined {
+    return this.#client.about.name;
+  }
+
+  get policy(): ClientPolicy {
+    return this.#client.about.policy;
+  }
+
+  get label(): string {
+    const { name, file } = this.#client.about;
+    return name ?? (clientNumber(file) ?? file).toString();
   }
 
   get fingerprint(): string {
@@ -66,7 +99,7 @@ const ENCODER = new TextEncoder();
 /** The registered keys and secrets. */
 export class Keyring {
   readonly #box: Box;
-  #serverPrivateKey: PrivateKey;
+  readonly #serverPrivateKey: PrivateKey;
   #secrets: SecretSet;
   /** Handles of the shared keys; 0 in a slot that is free. */
   #keys = new Uint32Array(FIRST_CAPACITY);
@@ -134,12 +167,12 @@ export class Keyring {
    * @returns its record, or `undefined` when it is a point of low order.
    */
   addKey(publicKey: PublicKey, origin: KeyOrigin = {}): ClientRecord | undefined {
-    const { file = "", serverPrivateKey = this.#serverPrivateKey } = origin;
+    const { client = NOBODY, serverPrivateKey = this.#serverPrivateKey } = origin;
     const key = this.#box.deriveSharedKey(publicKey, serverPrivateKey);
     if (key === undefined) return undefined;
     const slot = this.#freeSlots.pop() ?? this.#slotCount++;
     if (slot >= this.#keys.length) this.#grow();
-    const record = new RegisteredKey(slot, file, formatKey(publicKey));
+    const record = new RegisteredKey(slot, formatKey(publicKey), client);
     this.#keys[slot] = key;
     this.#records[slot] = record;
     const { publicKeyBase64 } = record;
@@ -149,11 +182,6 @@ export class Keyring {
     this.#size++;
     this.#order.append(slot);
     return record;
-  }
-
-  /** Keys are registered for this key of the server from now on; those in slots stay. */
-  useServerKey(serverPrivateKey: PrivateKey): void {
-    this.#serverPrivateKey = serverPrivateKey;
   }
 
   /** Forgets a registered key: from now on its sender is unknown. A second time does nothing. */

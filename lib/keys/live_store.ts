@@ -5,16 +5,20 @@
  * once; what takes long (deriving a shared key takes 0.1 ms) goes on in the background.
  */
 import { Buffer } from "node:buffer";
-import { join } from "node:path";
-import { setImmediate } from "node:timers";
+import { isEqual } from "../../client/bytes.ts";
 import type { StorePaths } from "../config/settings.ts";
 import { formatKey, type PrivateKey } from "../crypto/keys.ts";
 import { MspError } from "../errors.ts";
 import type { NonceMark } from "../crypto/nonce_mark.ts";
 import type { Observer } from "../observer.ts";
-import { lookAt } from "../watch.ts";
-import type { ClientRecord, Keyring } from "./keyring.ts";
+import { count } from "../prose.ts";
+import { inSlices } from "../slices.ts";
+import { isSameSight, lookCloselyAt } from "../watch.ts";
+import { ClientFiles, type ReadOptions } from "./client_files.ts";
+import type { Keyring } from "./keyring.ts";
 import type { HandshakeKeys } from "./handshake_keys.ts";
+import { RegisteredClients } from "./registered_clients.ts";
+import type { ClientRules } from "./rules.ts";
 import {
   previousKeyPath,
   readPreviousKeys,
@@ -23,12 +27,7 @@ import {
   serverKeyPath,
   type ServerPairName,
 } from "./server_keys.ts";
-import {
-  listClientFiles,
-  readClientKey,
-  readRegisterLines,
-  type StoreFault,
-} from "./store_reader.ts";
+import { readRegisterLines, type StoreFault } from "./store_reader.ts";
 
 /** The parts of a {@link LiveStore}. */
 export interface LiveStoreParts {
@@ -38,140 +37,216 @@ export interface LiveStoreParts {
   readonly handshakeKeys: HandshakeKeys | undefined;
   readonly paths: StorePaths;
   readonly serverKey: PrivateKey;
-  readonly observer: Pick<Observer, "fault" | "storeLoaded">;
+  /** What counts for a client where its file has no such rule. */
+  readonly defaults?: ClientRules;
+  readonly observer: Pick<Observer, "fault" | "storeLoaded" | "reloaded">;
   readonly nowSeconds?: () => number;
-}
-
-/** Clients of a previous key of the server. */
-interface PreviousClients {
-  readonly privateKey: PrivateKey;
-  /** By file name. */
-  readonly clients: Map<string, ClientRecord>;
 }
 
 /** The first keys are added at once: about 1,000 are there before the first request. */
 const FIRST_SLICE_MS = 100;
-/** For how long adding keys holds the event loop at a stretch after that. */
-const SLICE_MS = 5;
-/** Up to so many files, each is looked at for changes in place; beyond, the folder is. */
-const MAX_FILES_LOOKED_AT = 500;
+/** For how long the last line of the register may be half written. */
+const UNFINISHED_SECONDS = 5;
+/** After this time, what could not be read is read again. */
+const RETRY_SECONDS = 5;
 
 /** Follows a key store. */
 export class LiveStore {
-  readonly #keyring: Keyring;
-  readonly #nonceMark: NonceMark;
-  readonly #handshakeKeys: HandshakeKeys | undefined;
-  readonly #paths: StorePaths;
-  readonly #observer: LiveStoreParts["observer"];
+  readonly #parts: LiveStoreParts;
+  readonly #clients: RegisteredClients;
+  readonly #files: ClientFiles;
   readonly #nowSeconds: () => number;
-  readonly #entries = new Map<string, ClientRecord>();
   #serverKey: PrivateKey;
-  /** Previous keys of the server, by their text, and the same clients for each. */
-  readonly #previous = new Map<string, PreviousClients>();
-  /** When something in the store ends by itself, in Unix seconds. */
+  /** When something in the store must be read again, changed or not, in Unix seconds. */
   #nextEnd = Infinity;
+  /** What is wrong with the store beside its client files, as it was reported. */
+  #faults = new Set<string>();
+  #isFailing = false;
+  /** Whether the present reload has found something new. */
+  #isChanged = false;
+  /** What was seen beside the client files. */
+  #seen = "";
+  /** What was seen of a register whose last line had no end. */
+  #unfinished = { seen: "", until: 0 };
+  /** What was seen of the register when it was read. */
+  #registerSeen = "";
+  #mustReadAll = false;
   /** Ends when no keys are being added. */
   #adding: Promise<void> = Promise.resolve();
 
   constructor(parts: LiveStoreParts) {
-    this.#keyring = parts.keyring;
-    this.#nonceMark = parts.nonceMark;
-    this.#handshakeKeys = parts.handshakeKeys;
-    this.#paths = parts.paths;
+    this.#parts = parts;
     this.#serverKey = parts.serverKey;
-    this.#observer = parts.observer;
     this.#nowSeconds = parts.nowSeconds ?? (() => Math.floor(Date.now() / 1000));
+    this.#clients = new RegisteredClients(parts.keyring, parts.defaults ?? {});
+    this.#files = new ClientFiles({
+      folder: parts.paths.clientsFolder,
+      clients: this.#clients,
+      report: (fault) => this.#report(fault),
+    });
   }
 
-  /** How many clients are registered. */
+  /** How many clients may send requests. */
   get clientCount(): number {
-    return this.#entries.size;
+    return this.#clients.size;
+  }
+
+  /** Stops listening to the operating system. */
+  close(): void {
+    this.#files.close();
   }
 
   /** What can be seen of the store without reading it. */
   async look(): Promise<string> {
-    const { clientsFolder, register } = this.#paths;
-    const paths = [
-      clientsFolder,
-      register,
-      ...SERVER_PAIRS.map((name) => serverKeyPath(this.#paths, name)),
-      ...SERVER_PAIRS.map((name) => previousKeyPath(this.#paths, name)),
-    ];
-    if (this.#entries.size <= MAX_FILES_LOOKED_AT) {
-      for (const name of this.#entries.keys()) paths.push(join(clientsFolder, name));
-    }
-    const seen = [];
-    for (const path of paths) seen.push(await lookAt(path));
+    const seen = this.#lookAround();
+    const changed = await this.#files.look();
     const isOver = this.#nowSeconds() >= this.#nextEnd;
-    return `${seen.join("\n")}${isOver ? `\nover ${this.#nextEnd}` : ""}`;
+    return `${seen}\n${changed}${isOver ? `\nover ${this.#nextEnd}` : ""}`;
+  }
+
+  /** The next {@link follow} reads every file, also those that look unchanged. */
+  readAllNext(): void {
+    this.#mustReadAll = true;
   }
 
   /**
    * Reads the store for the first time; most keys are added in the background.
    *
+   * @returns what was seen of it, for comparison with {@link look}
    * @throws {StoreError} when it cannot be read.
    */
-  async load(): Promise<void> {
-    this.#nextEnd = Infinity;
-    this.#usePreviousKeys(await this.#previousKeys("server"));
+  async load(): Promise<string> {
+    const seen = this.#lookAround();
+    this.#useServerKeys(await this.#previousKeys("server"));
     await this.#followHandshakeKeys();
     await this.#readSecrets(true);
-    this.#addNames(await listClientFiles(this.#paths.clientsFolder), false);
+    const { keyring } = this.#parts;
+    keyring.isLoading = true;
+    const firstMs = FIRST_SLICE_MS;
+    const names = await this.#files.list();
+    this.#adding = this.#readFiles(names, { isAll: false, firstMs })
+      .then(() => this.#addKeys(firstMs)).then(() => this.#tellLoaded());
+    this.#seen = seen;
+    return `${seen}\n`;
   }
 
-  /** Takes up what changed. Faults are reported and leave that part as it was. */
-  async follow(): Promise<void> {
+  /**
+   * Takes up what changed. Faults are reported and leave that part as it was.
+   *
+   * @returns what was seen of it, for comparison with {@link look}
+   */
+  async follow(): Promise<string> {
     await this.#adding;
+    const seen = this.#lookAround();
+    const isDue = this.#nowSeconds() >= this.#nextEnd;
+    const isRetry = this.#isFailing && isDue;
+    const isAll = this.#mustReadAll;
+    this.#mustReadAll = false;
+    if (isAll) this.#registerSeen = "";
+    this.#isChanged = isAll || isDue || !isSameSight(seen, this.#seen);
+    this.#seen = seen;
     this.#nextEnd = Infinity;
+    this.#isFailing = false;
+    const faults = new Set<string>();
     for (
       const part of [
         () => this.#followServerKey(),
         () => this.#followHandshakeKeys(),
         () => this.#readSecrets(false),
-        () => this.#followClients(),
+        async () => this.#readFiles(await this.#files.list(), { isAll }),
       ]
     ) {
       try {
         await part();
       } catch (error) {
         if (!(error instanceof MspError)) throw error;
-        this.#observer.fault("key_store", `${error.message}; kept as it was`);
+        faults.add(error.message);
+        this.#retryIf(true);
       }
     }
+    for (const fault of faults) {
+      if (this.#faults.has(fault)) continue;
+      this.#parts.observer.fault("key_store", `${fault}; kept as it was`);
+    }
+    this.#faults = faults;
+    await this.#addKeys();
+    if (this.#isChanged && !(isRetry && this.#isFailing)) {
+      this.#tellLoaded();
+      this.#parts.observer.reloaded("key_store", this.#summary());
+    }
+    return `${seen}\n`;
   }
 
-  /** Keeps the clients of the previous keys whose time is not over, and forgets those of others. */
-  #usePreviousKeys(previous: readonly PrivateKey[]): void {
-    const texts = new Set(previous.map(formatKey));
-    for (const [text, { clients }] of this.#previous) {
-      if (texts.has(text)) continue;
-      for (const record of clients.values()) this.#keyring.removeKey(record);
-      this.#previous.delete(text);
-    }
-    for (const privateKey of previous) {
-      const text = formatKey(privateKey);
-      if (!this.#previous.has(text)) this.#previous.set(text, { privateKey, clients: new Map() });
-    }
-    this.#nonceMark.useServerKeys([this.#serverKey, ...previous]);
+  #summary(): string {
+    const { faultCount } = this.#files;
+    const skipped = faultCount === 0 ? "" : `, ${count(faultCount, "file")} that cannot be used`;
+    return `${count(this.clientCount, "client key")}${skipped}`;
+  }
+
+  #lookAround(): string {
+    const { paths } = this.#parts;
+    return [
+      paths.clientsFolder,
+      paths.register,
+      ...SERVER_PAIRS.map((name) => serverKeyPath(paths, name)),
+      ...SERVER_PAIRS.map((name) => previousKeyPath(paths, name)),
+    ].map(lookCloselyAt).join("\n");
+  }
+
+  async #readFiles(names: readonly string[], options: ReadOptions): Promise<void> {
+    const { isFailing, isChanged } = await this.#files.read(names, options);
+    if (isChanged) this.#isChanged = true;
+    this.#retryIf(isFailing);
+  }
+
+  #retryIf(isFailing: boolean): void {
+    if (!isFailing) return;
+    this.#isFailing = true;
+    this.#readAgainAt(this.#nowSeconds() + RETRY_SECONDS);
+  }
+
+  #readAgainAt(seconds: number): void {
+    this.#nextEnd = Math.min(this.#nextEnd, seconds);
+  }
+
+  #useServerKeys(previous: readonly PrivateKey[]): void {
+    const all = [this.#serverKey, ...previous];
+    this.#clients.useServerKeys(all);
+    this.#parts.nonceMark.useServerKeys(all);
   }
 
   async #followHandshakeKeys(): Promise<void> {
-    if (this.#handshakeKeys === undefined) return;
-    const { privateKey } = await readServerPair(this.#paths, "server2");
-    this.#handshakeKeys.use([privateKey, ...await this.#previousKeys("server2")]);
+    const { handshakeKeys, paths } = this.#parts;
+    if (handshakeKeys === undefined) return;
+    const { privateKey } = await readServerPair(paths, "server2");
+    handshakeKeys.use([privateKey, ...await this.#previousKeys("server2")]);
+  }
+
+  async #followServerKey(): Promise<void> {
+    const { privateKey, publicKey } = await readServerPair(this.#parts.paths);
+    const previous = await this.#previousKeys("server");
+    const isNew = !isEqual(privateKey, this.#serverKey);
+    this.#serverKey = privateKey;
+    this.#useServerKeys(previous);
+    if (isNew) {
+      const accepted = count(previous.length, "earlier key");
+      const text = `the public key is ${formatKey(publicKey)}; accepted besides: ${accepted}`;
+      this.#parts.observer.reloaded("server_key", text);
+    }
   }
 
   async #previousKeys(name: ServerPairName): Promise<PrivateKey[]> {
     const nowSeconds = this.#nowSeconds();
-    const previous = await readPreviousKeys(this.#paths, { name, nowSeconds });
-    this.#nextEnd = Math.min(this.#nextEnd, ...previous.map(({ until }) => until));
+    const previous = await readPreviousKeys(this.#parts.paths, { name, nowSeconds });
+    for (const { until } of previous) this.#readAgainAt(until);
     return previous.map(({ privateKey }) => privateKey);
   }
 
-  /** @param isFirst nothing is known yet: what is malformed is passed over */
+  /** @param isFirst nothing is known yet, so there is nothing to keep */
   async #readSecrets(isFirst: boolean): Promise<void> {
-    const { register } = this.#paths;
-    const secrets = this.#keyring.newSecrets();
+    const { keyring, paths: { register } } = this.#parts;
+    const seen = lookCloselyAt(register);
+    const secrets = keyring.newSecrets();
     const nowSeconds = this.#nowSeconds();
     let nextEnd = Infinity;
     const faults = await readRegisterLines(register, (line) => {
@@ -180,111 +255,47 @@ export class LiveStore {
       if (line.kind === "hashed") secrets.addDigest(line.digest);
       else secrets.add(Buffer.from(line.secret));
     });
-    this.#nextEnd = Math.min(this.#nextEnd, nextEnd);
-    for (const fault of faults) this.#report(fault);
-    if (isFirst || faults.length === 0) this.#keyring.replaceSecrets(secrets);
-    else {
-      this.#report({ path: register, state: "the secrets that were known stay valid" });
-    }
+    this.#readAgainAt(nextEnd);
+    if (!isFirst && faults.some((fault) => fault.isUnfinished) && this.#mustWait(seen)) return;
+    // Once for each version of the file.
+    if (!isSameSight(this.#registerSeen, seen)) { for (const fault of faults) this.#report(fault); }
+    this.#registerSeen = seen;
+    keyring.replaceSecrets(secrets);
   }
 
-  async #followServerKey(): Promise<void> {
-    const before = this.#serverKey;
-    const { privateKey } = await readServerPair(this.#paths);
-    const previous = await this.#previousKeys("server");
-    this.#serverKey = privateKey;
-    this.#usePreviousKeys(previous);
-    if (formatKey(privateKey) === formatKey(before)) return;
-    // Clients of a key that is still accepted keep their records.
-    const kept = this.#previous.get(formatKey(before))?.clients;
-    for (const [name, record] of this.#entries) {
-      if (kept !== undefined && !kept.has(name)) kept.set(name, record);
-      else this.#keyring.removeKey(record);
+  /** Whether the register, whose last line has no end, may still be half written. */
+  #mustWait(seen: string): boolean {
+    const nowSeconds = this.#nowSeconds();
+    if (!isSameSight(this.#unfinished.seen, seen)) {
+      this.#unfinished = { seen, until: nowSeconds + UNFINISHED_SECONDS };
+      const state = "the last line is not complete; the secrets that were known stay valid for " +
+        `${UNFINISHED_SECONDS} seconds`;
+      this.#report({ path: this.#parts.paths.register, state });
     }
-    this.#entries.clear();
-    this.#keyring.useServerKey(privateKey);
-  }
-
-  async #followClients(): Promise<void> {
-    const names = await listClientFiles(this.#paths.clientsFolder);
-    const present = new Set(names);
-    for (const name of this.#entries.keys()) {
-      if (!present.has(name)) this.#remove(name);
-    }
-    for (const { clients } of this.#previous.values()) {
-      for (const [name, record] of clients) {
-        if (present.has(name)) continue;
-        this.#keyring.removeKey(record);
-        clients.delete(name);
-      }
-    }
-    const isSmall = names.length <= MAX_FILES_LOOKED_AT;
-    this.#addNames(isSmall ? names : names.filter((name) => !this.#isComplete(name)), true);
-  }
-
-  #isComplete(name: string): boolean {
-    return this.#entries.has(name) &&
-      [...this.#previous.values()].every(({ clients }) => clients.has(name));
-  }
-
-  #remove(name: string): void {
-    const previous = [...this.#previous.values()].map(({ clients }) => clients);
-    for (const entries of [this.#entries, ...previous]) {
-      const record = entries.get(name);
-      if (record !== undefined) this.#keyring.removeKey(record);
-      entries.delete(name);
-    }
+    if (nowSeconds >= this.#unfinished.until) return false;
+    this.#readAgainAt(this.#unfinished.until);
+    return true;
   }
 
   #report({ path, state }: StoreFault): void {
-    this.#observer.fault("key_store", `${path}: ${state}`);
+    this.#parts.observer.fault("key_store", `${path}: ${state}`);
   }
 
   /** Adds keys, the first ones now and the others between requests. */
-  #addNames(names: readonly string[], isServing: boolean): void {
-    this.#keyring.isLoading = true;
-    let next = 0;
-    this.#adding = new Promise((resolve) => {
-      const slice = (milliseconds: number): void => {
-        const end = performance.now() + milliseconds;
-        while (next < names.length && performance.now() < end) this.#add(names[next++] ?? "");
-        if (next < names.length) {
-          setImmediate(() => slice(SLICE_MS));
-          return;
-        }
-        this.#keyring.isLoading = false;
-        const { secretCount } = this.#keyring;
-        this.#observer.storeLoaded({ keys: this.#entries.size, secrets: secretCount });
-        resolve();
-      };
-      slice(isServing ? SLICE_MS : FIRST_SLICE_MS);
-    });
+  async #addKeys(firstMs?: number): Promise<void> {
+    const { keyring, paths } = this.#parts;
+    keyring.isLoading = true;
+    await inSlices(this.#clients.due, (key) => {
+      const file = this.#clients.apply(key);
+      if (file === undefined) return;
+      const path = `${paths.clientsFolder}/${file}`;
+      this.#report({ path, state: "a point of low order, no safe key, skipped" });
+    }, firstMs);
+    keyring.isLoading = false;
   }
 
-  #add(name: string): void {
-    const path = join(this.#paths.clientsFolder, name);
-    const known = this.#entries.get(name);
-    const publicKey = readClientKey(path);
-    if ("state" in publicKey) {
-      const state = known === undefined
-        ? publicKey.state
-        : publicKey.state.replace(/skipped$/, "the key that was known stays valid");
-      this.#report({ path, state });
-      return;
-    }
-    if (known?.publicKeyBase64 !== formatKey(publicKey)) {
-      if (known !== undefined) this.#remove(name);
-      const record = this.#keyring.addKey(publicKey, { file: name });
-      if (record === undefined) {
-        this.#report({ path, state: "a point of low order, no safe key, skipped" });
-        return;
-      }
-      this.#entries.set(name, record);
-    }
-    for (const { privateKey: serverPrivateKey, clients } of this.#previous.values()) {
-      if (clients.has(name)) continue;
-      const record = this.#keyring.addKey(publicKey, { file: name, serverPrivateKey });
-      if (record !== undefined) clients.set(name, record);
-    }
+  #tellLoaded(): void {
+    const { keyring, observer } = this.#parts;
+    observer.storeLoaded({ keys: this.clientCount, secrets: keyring.secretCount });
   }
 }

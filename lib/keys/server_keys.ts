@@ -8,8 +8,6 @@ import type { StorePaths } from "../config/settings.ts";
 import {
   generateKeyPairFiles,
   generatePublicKeyFile,
-  PRIVATE_MODE,
-  PUBLIC_MODE,
   readPrivateKey,
   readPublicKey,
 } from "../crypto/key_file.ts";
@@ -20,10 +18,18 @@ import {
   type PrivateKey,
   type PublicKey,
 } from "../crypto/keys.ts";
-import { generateKeyPair, publicKeyOf } from "../crypto/nacl.ts";
+import { generateKeyPair } from "../crypto/nacl.ts";
+import { publicKeyOf } from "../crypto/x25519.ts";
 import { KeyFileError, reasonOf } from "../errors.ts";
-import { exists, removeIfThere, replaceFile, withLock } from "../files.ts";
-import { guardStore } from "./store.ts";
+import {
+  exists,
+  PRIVATE_MODE,
+  PUBLIC_MODE,
+  removeIfThere,
+  replaceFile,
+  withLock,
+} from "../files.ts";
+import { guardStore, refuseForeignStore } from "./store_change.ts";
 import type { StoreFault } from "./store_reader.ts";
 
 /** The server's pairs: of protocol v1 and of protocol v2. A Noise key is used for nothing else. */
@@ -186,6 +192,9 @@ export async function rotateServerKeys(
   },
 ): Promise<void> {
   const { serverFolder } = paths;
+  await refuseForeignStore(paths);
+  // Without a key there is nothing to replace, and no lock to leave behind.
+  await readServerPair(paths);
   await guardStore(serverFolder, () =>
     withLock(serverFolder, async () => {
       const names = await exists(serverKeyPath(paths, "server2"))

@@ -1,33 +1,28 @@
 /**
  * @module
- * The clients in the key store on disk: made, listed, changed (store_reader.ts reads what is registered,
- * server_keys.ts has the server's own).
+ * The clients in the key store on disk: added, listed, changed, removed (store_reader.ts reads what is
+ * registered for the server, server_keys.ts has the server's own keys, register.ts all secrets).
  *
  * Changes run under a lock and replace files whole. A killed command leaves every earlier client
  * valid: the secret is registered before its key, so that the worst that remains is a secret which
  * nobody was told.
  */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { StorePaths } from "../config/settings.ts";
 import { fingerprintOf } from "../crypto/digest.ts";
-import { PRIVATE_MODE, PUBLIC_MODE } from "../crypto/key_file.ts";
-import { formatKey, generateSecret, type PublicKey, type SecretHex } from "../crypto/keys.ts";
-import { MspError, reasonOf, StoreError } from "../errors.ts";
-import {
-  createFile,
-  ensureFolder,
-  exists,
-  removeIfThere,
-  replaceFile,
-  withLock,
-} from "../files.ts";
-import { hashedLine, parseRegisterLine } from "./secrets.ts";
-import { clientNumber, listClientFiles, readClientKey, readRegister } from "./store_reader.ts";
+import { generateSecret, type PublicKey, type SecretHex } from "../crypto/keys.ts";
+import { canonicalPublicKey } from "../crypto/public_key.ts";
+import { StoreError } from "../errors.ts";
+import { createFile, PRIVATE_MODE, PUBLIC_MODE, removeIfThere, replaceFile } from "../files.ts";
+import { changeRules, formatClientFile, type RulesFound, rulesFound } from "./client_text.ts";
+import type { ClientRules, RuleFault } from "./rules.ts";
+import { hashedLine } from "./secrets.ts";
+import { revokeInvites } from "./invite_files.ts";
+import { addSecretLine, changeStore, nextNumber } from "./store_change.ts";
+import { listClientFiles, parseClientFile } from "./store_reader.ts";
 
-const FOLDER_MODE = 0o700;
-
-/** A registered client, as far as the server knows it. */
-export interface ClientEntry {
+/** A file of a registered client. */
+export interface ClientEntry extends RulesFound {
   /** What follows the underscore in the name of its file: a number, or whatever was put there by hand. */
   readonly number: string;
   /** Path of the file. */
@@ -38,77 +33,47 @@ export interface ClientEntry {
   readonly registeredAt: Date | null;
 }
 
-/**
- * Makes the folders of the store where absent.
- *
- * @returns the paths that were made.
- * @throws {StoreError} when one cannot be made.
- */
-export async function ensureFolders(paths: StorePaths): Promise<string[]> {
-  const made: string[] = [];
-  const folders = new Set([paths.serverFolder, paths.clientsFolder, dirname(paths.register)]);
-  for (const folder of folders) {
-    try {
-      if (await ensureFolder(folder, FOLDER_MODE)) made.push(folder);
-    } catch (error) {
-      throw new StoreError(`Cannot make folder ${folder}: ${reasonOf(error)}`, { cause: error });
-    }
-  }
-  return made;
+/** A client that is to be registered. */
+export interface NewClient {
+  readonly publicKey: PublicKey;
+  readonly rules: ClientRules;
 }
 
-/**
- * Makes an empty register where absent.
- *
- * @returns whether it had to be made.
- * @throws {StoreError} when it cannot be written.
- */
-export async function ensureRegister(paths: StorePaths): Promise<boolean> {
-  try {
-    if (await exists(paths.register)) return false;
-    await createFile(paths.register, "", { mode: PRIVATE_MODE });
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
-    throw new StoreError(`Cannot write ${paths.register}: ${reasonOf(error)}`, { cause: error });
-  }
+/** How to register. */
+export interface AddOptions {
+  /** The register gets the secret itself, as the original needs it, not its SHA-256. */
+  readonly isPlain: boolean;
+  /** Gets the secret, which is kept nowhere, before anything changes; when it throws, nothing does. */
+  readonly show: (
+    client: { number: string; path: string; secret: SecretHex },
+  ) => void | Promise<void>;
 }
 
 /**
  * Registers a public key under the next free number, with a fresh secret.
  *
- * @param isPlain the register gets the secret itself, as the original needs it, not its SHA-256
- * @param show gets the secret, which is kept nowhere, before anything changes; when it throws, nothing does
- * @throws {StoreError} when the key is registered already or the store cannot be changed.
+ * @throws {StoreError} when the key is registered already, another client has its name, or the store
+ * cannot be changed.
  */
 export async function addClient(
   paths: StorePaths,
-  publicKey: PublicKey,
-  { isPlain, show }: {
-    isPlain: boolean;
-    show: (client: { path: string; secret: SecretHex }) => void;
-  },
+  { publicKey, rules }: NewClient,
+  { isPlain, show }: AddOptions,
 ): Promise<void> {
-  return await changeStore(paths, async () => {
-    const wanted = formatKey(publicKey);
+  await changeStore(paths, async () => {
     const names = await listClientFiles(paths.clientsFolder);
-    const twin = names.map((name) => join(paths.clientsFolder, name))
-      .find((path) => {
-        const key = readClientKey(path);
-        return !("state" in key) && formatKey(key) === wanted;
-      });
+    const clients = readEntries(paths, names);
+    const twin = clients.find((each) => isSameKey(each.publicKey, publicKey));
     if (twin !== undefined) {
-      throw new StoreError(`Cannot register this key: it is registered already, in ${twin}`);
+      throw new StoreError(`Cannot register this key: it is registered already, in ${twin.path}`);
     }
-    const number = nextNumber(names);
+    refuseTakenName(clients, rules.name);
+    const number = String(nextNumber(names));
     const path = join(paths.clientsFolder, `client_${number}.pub`);
     const secret = generateSecret();
-    const before = await readRegister(paths.register);
-    const separator = before === "" || /[\r\n]$/.test(before) ? "" : "\n";
-    const after = `${before}${separator}${isPlain ? secret : hashedLine(secret)}\n`;
-    show({ path, secret });
-    await replaceFile(paths.register, after, { mode: PRIVATE_MODE });
-    await createFile(path, wanted, { mode: PUBLIC_MODE });
+    await show({ number, path, secret });
+    await addSecretLine(paths, isPlain ? secret : hashedLine(secret));
+    await createFile(path, formatClientFile(publicKey, rules), { mode: PUBLIC_MODE });
   });
 }
 
@@ -117,145 +82,146 @@ export async function addClient(
  *
  * @throws {StoreError} when the folder cannot be read.
  */
-export async function listClients({ clientsFolder }: StorePaths): Promise<ClientEntry[]> {
-  const entries: ClientEntry[] = [];
-  for (const name of await listClientFiles(clientsFolder)) {
+export async function listClients(paths: StorePaths): Promise<ClientEntry[]> {
+  return readEntries(paths, await listClientFiles(paths.clientsFolder));
+}
+
+/** Not a promise, as readClientFile(): it would take four times as long. */
+function readEntries({ clientsFolder }: StorePaths, names: readonly string[]): ClientEntry[] {
+  return names.flatMap((name) => {
     const path = join(clientsFolder, name);
-    const publicKey = readClientKey(path);
-    if ("state" in publicKey) continue;
-    const registeredAt = (await Deno.stat(path).catch(() => undefined))?.mtime ?? null;
-    const number = name.slice("client_".length, -".pub".length);
-    entries.push({ number, path, publicKey, fingerprint: fingerprintOf(publicKey), registeredAt });
+    const text = readText(path);
+    const file = parseClientFile(text);
+    if (typeof file === "string") return [];
+    const { publicKey } = file;
+    return [{
+      number: name.slice("client_".length, -".pub".length),
+      path,
+      publicKey,
+      fingerprint: fingerprintOf(publicKey),
+      registeredAt: writtenAt(path),
+      ...rulesFound(text, file),
+    }];
+  });
+}
+
+function writtenAt(path: string): Date | null {
+  try {
+    return Deno.statSync(path).mtime;
+  } catch {
+    return null;
   }
-  return entries;
+}
+
+/** The text of a file; empty when it cannot be read. */
+function readText(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
 }
 
 /**
- * Removes one client's key: from then on it cannot be heard. Its secret stays: nothing says which it is.
+ * Removes a client: every file that holds its key. From then on it is refused. Its secret stays: nothing
+ * says which one it is.
  *
+ * @param show gets what will be removed before anything changes; when it throws, nothing does
+ * @returns what was removed.
  * @throws {StoreError} when it is not registered (any more) or the store cannot be changed.
  */
-export async function removeClient(paths: StorePaths, entry: ClientEntry): Promise<void> {
-  await changeStore(paths, async () => {
-    const key = readClientKey(entry.path);
-    if ("state" in key || formatKey(key) !== formatKey(entry.publicKey)) {
-      throw new StoreError(`Cannot remove ${entry.path}: it changed in the meantime`);
-    }
-    await removeIfThere(entry.path);
-  });
-}
-
-/**
- * Replaces all secrets by fresh ones, as many as there are clients.
- *
- * @param graceSeconds for how long the secrets before stay valid
- * @param show gets the new secrets before anything changes; when it throws, nothing does
- * @returns the new secrets; any of them is valid with any registered key.
- * @throws {StoreError} when the store cannot be changed.
- */
-export async function rotateSecrets(
+export async function removeClient(
   paths: StorePaths,
-  { graceSeconds, nowSeconds, show }: {
-    graceSeconds: number;
-    nowSeconds: number;
-    show: (secrets: readonly SecretHex[]) => void;
-  },
-): Promise<SecretHex[]> {
+  { publicKey }: Pick<ClientEntry, "publicKey">,
+  show: (files: readonly ClientEntry[]) => void = () => {},
+): Promise<readonly ClientEntry[]> {
   return await changeStore(paths, async () => {
-    const until = nowSeconds + graceSeconds;
-    const kept = graceSeconds === 0
-      ? []
-      : (await registerLines(paths)).filter((each) => (each.until ?? Infinity) > nowSeconds)
-        .map((each) => `${each.text} until=${Math.min(each.until ?? Infinity, until)}`);
-    const count = (await listClientFiles(paths.clientsFolder)).length;
-    const secrets = Array.from({ length: count }, generateSecret);
-    const lines = [...kept, ...secrets.map(hashedLine)];
-    const text = lines.map((line) => `${line}\n`).join("");
-    show(secrets);
-    await replaceFile(paths.register, text, { mode: PRIVATE_MODE });
-    return secrets;
+    const files = (await listClients(paths)).filter((each) => isSameKey(each.publicKey, publicKey));
+    if (files.length === 0) {
+      throw new StoreError("Cannot remove the client: it was removed in the meantime");
+    }
+    show(files);
+    for (const { path } of files) await removeIfThere(path);
+    return files;
   });
 }
 
 /**
- * Puts the SHA-256 of each secret in its place.
+ * Changes the rules in one client's file.
  *
- * @returns how many secrets were replaced.
- * @throws {StoreError} when a line is malformed or the store cannot be changed.
+ * @returns the client as it is now.
+ * @throws {StoreError} when the file cannot be read or holds a malformed rule, another client has the
+ * name, or the store cannot be changed.
  */
-export async function migrateSecrets(paths: StorePaths): Promise<number> {
+export async function changeClient(
+  paths: StorePaths,
+  { number, path, publicKey }: ClientEntry,
+  change: Parameters<typeof changeRules>[1],
+): Promise<ClientEntry> {
   return await changeStore(paths, async () => {
-    const lines = await registerLines(paths);
-    const count = lines.filter(({ isPlain }) => isPlain).length;
-    if (count === 0) return 0;
-    const text = lines.map(({ text, until }) =>
-      until === undefined ? `${text}\n` : `${text} until=${until}\n`
-    ).join("");
-    await replaceFile(paths.register, text, { mode: PRIVATE_MODE });
-    return count;
-  });
-}
-
-/** The register as lines without secrets. */
-async function registerLines(
-  { register }: StorePaths,
-): Promise<{ text: string; isPlain: boolean; until: number | undefined }[]> {
-  const lines = (await readRegister(register)).split(/\r\n|\n|\r/);
-  return lines.flatMap((line, index) => {
-    if (line.trim() === "") return [];
-    const parsed = parseRegisterLine(line);
-    if (parsed === undefined) {
-      throw new StoreError(`Cannot change ${register}: line ${index + 1} is not a secret`, {
-        hint: "remove or repair that line; msp doctor lists such lines",
+    const clients = await listClients(paths);
+    const found = clients.find((each) => each.path === path);
+    if (found === undefined || !isSameKey(found.publicKey, publicKey)) {
+      throw new StoreError(`Cannot change ${path}: it changed in the meantime`);
+    }
+    const others = clients.filter((each) => !isSameKey(each.publicKey, publicKey));
+    refuseTakenName(others, change.change.get("name"));
+    const text = changeRules(await Deno.readTextFile(path), change);
+    const file = parseClientFile(text);
+    const rules = typeof file === "string" ? undefined : file.rules;
+    if (rules?.ok !== true) {
+      const state = rules === undefined ? String(file) : ruleFaultText(rules.fault);
+      throw new StoreError(`Cannot change ${path}: ${state}`, {
+        hint: `correct that line, or remove all rules: msp client ${number} --clear`,
       });
     }
-    const isPlain = parsed.kind === "plain";
-    const text = isPlain ? hashedLine(parsed.secret) : line.trim().split(/\s/)[0] ?? "";
-    return [{ text, isPlain, until: parsed.until }];
+    await replaceFile(path, text, { mode: PUBLIC_MODE });
+    const registeredAt = (await Deno.stat(path)).mtime;
+    const { fault: _, ...rest } = found;
+    return { ...rest, registeredAt, rules: rules.rules };
+  });
+}
+
+/** A fault in a file's rules, for a message. */
+export function ruleFaultText({ line, state }: RuleFault): string {
+  return `line ${line}${state.startsWith(":") ? "" : " "}${state}`;
+}
+
+/** @throws {StoreError} when a client has the name: commands could not tell which one is meant. */
+function refuseTakenName(clients: readonly ClientEntry[], name: string | undefined): void {
+  if (name === undefined) return;
+  const other = clients.find(({ rules }) => rules.name?.toLowerCase() === name.toLowerCase());
+  if (other === undefined) return;
+  throw new StoreError(`Cannot use the name ${JSON.stringify(name)}: ${other.path} has it`, {
+    hint: "choose another name; msp listclients shows them",
   });
 }
 
 /**
- * Removes every client key and every secret. The register is emptied first: from then on nobody is
- * accepted, whatever happens to the rest.
+ * Removes every client key and every secret, and revokes open invites: nobody joins with a link that was
+ * given away before. The register is emptied first: from then on nobody calls by protocol v1, whatever
+ * happens to the rest.
  *
- * @returns how many keys were removed.
+ * @param show gets the clients before anything changes; when it throws, nothing does
+ * @returns how many files were removed.
  * @throws {StoreError} when the store cannot be changed.
  */
-export async function purgeClients(paths: StorePaths): Promise<number> {
+export async function purgeClients(
+  paths: StorePaths,
+  show: (clients: readonly ClientEntry[]) => void,
+): Promise<number> {
   return await changeStore(paths, async () => {
+    show(await listClients(paths));
     await replaceFile(paths.register, "", { mode: PRIVATE_MODE });
     const names = await listClientFiles(paths.clientsFolder);
     for (const name of names) await removeIfThere(join(paths.clientsFolder, name));
+    await revokeInvites(paths);
     return names.length;
   });
 }
 
-function nextNumber(names: readonly string[]): number {
-  return names.reduce((highest, name) => Math.max(highest, clientNumber(name) ?? 0), 0) + 1;
-}
-
-/**
- * Runs a change of the clients under the lock of their folder.
- *
- * @throws {StoreError} when the file system refuses, or another command holds the lock.
- */
-async function changeStore<T>(paths: StorePaths, action: () => Promise<T>): Promise<T> {
-  return await guardStore(paths.clientsFolder, () => withLock(paths.clientsFolder, action));
-}
-
-/**
- * Tells which store an error of the file system is about.
- *
- * @throws {StoreError} for any error that is not ours.
- */
-export async function guardStore<T>(folder: string, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (error) {
-    if (error instanceof MspError) throw error;
-    throw new StoreError(`Cannot use the key store in ${folder}: ${reasonOf(error)}`, {
-      cause: error,
-    });
-  }
+/** Whether two keys are one, in whatever form. */
+function isSameKey(a: PublicKey, b: PublicKey): boolean {
+  const other = canonicalPublicKey(b);
+  return canonicalPublicKey(a).every((byte, index) => byte === other[index]);
 }

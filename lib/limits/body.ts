@@ -4,6 +4,7 @@
  * read further.
  */
 import type { Refusal } from "../refusals.ts";
+import { Places } from "./places.ts";
 
 /** How a body is read: as text (malformed UTF-8 becomes U+FFFD), or as bytes. */
 export type BodyForm = "text" | "bytes";
@@ -32,6 +33,8 @@ const CHUNK_BYTES = 2048;
 
 /** A body that is being read. */
 interface Reading {
+  place: number;
+  readonly number: number;
   readonly lastTick: number;
   readonly refuse: (code: BodyRefusalCode) => void;
 }
@@ -39,7 +42,8 @@ interface Reading {
 /** Reads bodies. They share one coarse clock: a timer for each costs a tenth of the throughput. */
 export class BodyReader {
   readonly #limits: BodyLimits;
-  readonly #readings = new Set<Reading>();
+  readonly #readings = new Places<Reading>();
+  #nextNumber = 0;
   #clock: ReturnType<typeof setInterval> | undefined;
   #tick = 0;
 
@@ -57,12 +61,14 @@ export class BodyReader {
 
   /** Refuses the body that has been arriving for longest; false when none is being read. */
   evictSlowest(): boolean {
+    let oldest: Reading | undefined;
     for (const reading of this.#readings) {
-      this.#readings.delete(reading);
-      reading.refuse("body_evicted");
-      return true;
+      if (oldest === undefined || reading.number < oldest.number) oldest = reading;
     }
-    return false;
+    if (oldest === undefined) return false;
+    this.#readings.remove(oldest);
+    oldest.refuse("body_evicted");
+    return true;
   }
 
   /** Stops the clock; bodies that are being read have no deadline any more. */
@@ -76,7 +82,7 @@ export class BodyReader {
     return new Promise((resolve) => {
       const reading = this.#start((code) => resolve({ ok: false, code }));
       const end = (result: BodyResult): void => {
-        this.#readings.delete(reading);
+        this.#readings.remove(reading);
         resolve(result);
       };
       const content: Promise<string | Uint8Array<ArrayBuffer>> = form === "text"
@@ -111,25 +117,26 @@ export class BodyReader {
     } catch {
       refusal ??= "body_incomplete";
     }
-    this.#readings.delete(reading);
+    this.#readings.remove(reading);
     if (refusal !== undefined) return { ok: false, code: refusal };
     const content = bytes.take();
     return { ok: true, content: form === "text" ? new TextDecoder().decode(content) : content };
   }
 
   #start(refuse: Reading["refuse"]): Reading {
-    const reading = { lastTick: this.#tick + TICKS, refuse };
+    const number = this.#nextNumber++;
+    const reading = { place: -1, number, lastTick: this.#tick + TICKS, refuse };
     this.#readings.add(reading);
     this.#clock ??= setInterval(() => this.#onTick(), this.#limits.timeoutMs / TICKS);
     return reading;
   }
 
-  /** Ends the readings that are due; a set keeps them in the order of their last ticks. */
+  /** Ends the readings that are due. */
   #onTick(): void {
     this.#tick++;
     for (const reading of this.#readings) {
-      if (reading.lastTick >= this.#tick) break;
-      this.#readings.delete(reading);
+      if (reading.lastTick >= this.#tick) continue;
+      this.#readings.remove(reading);
       reading.refuse("body_too_slow");
     }
     if (this.#readings.size === 0) this.close();

@@ -6,6 +6,7 @@
  */
 import type { CallResult } from "../functions/types.ts";
 import type { ClientRecord } from "../keys/keyring.ts";
+import type { ClientBar } from "../keys/policy.ts";
 import type { Refusal } from "../refusals.ts";
 import type { Claims } from "../replay/claims.ts";
 
@@ -22,6 +23,12 @@ export interface Authentic<Content = unknown> {
   readonly ok: true;
   readonly client: ClientRecord;
   readonly content: Content;
+}
+
+/** A request whose sender is not registered and gets an answer nevertheless. */
+export interface Answered {
+  readonly ok: true;
+  readonly answer: Sealed;
 }
 
 /** A function that a request asks for. */
@@ -79,11 +86,16 @@ export interface Protocol<
   /** What client and operator can find the request by, eight hex digits; nothing where there is none. */
   referenceOf(message: Message): string | undefined;
   /** Finds the registered client that sent this. */
-  authenticate(message: Message, address: string): Soon<Authentic<Content> | Refusal>;
+  authenticate(message: Message, address: string): Soon<Authentic<Content> | Answered | Refusal>;
   /** Checks everything else that must hold before the request may run. */
   verify(sender: Authentic<Content>): Verified<Claim> | Unverified<Claim>;
   /** Notes that the request was claimed. */
   accepted(sender: Authentic<Content>, address: string): void;
+  /**
+   * Tells a client that its rules refuse it as a whole, where the protocol has words for it; nothing where
+   * it has none.
+   */
+  sealBar(sender: Authentic<Content>, code: ClientBar): Sealed | Refusal | undefined;
   /** The answer; a refusal where the protocol has no words for an outcome. */
   seal(sender: Authentic<Content>, results: readonly CallResult[]): Sealed | Refusal;
 }

@@ -45,12 +45,13 @@ function asOpenRpc(functions: readonly DescribedFunction[]): unknown {
       const { functionName: name, about: { title, description } } = described;
       const { properties = {}, required = [] } = schemaOf(described) as {
         properties?: Record<string, unknown>;
-        required?: string[];
+        required?: unknown[];
       };
+      const names = new Set(required);
       const params = Object.entries(properties).map(([each, schema]) => ({
         name: each,
         schema,
-        required: required.includes(each),
+        required: names.has(each),
       }));
       const result = { name: "result", schema: true };
       return { name, summary: title, description, paramStructure: "by-name", params, result };

@@ -21,7 +21,6 @@ import type {
 } from "./protocol.ts";
 import {
   encodeResponse,
-  encodeResult,
   RequestParser,
   type RequestTimes,
   type SealedRequest,
@@ -112,6 +111,8 @@ export class V1 implements Protocol<string, SealedRequest, Sender<Values>, Nonce
     this.#parts.senders.accepted(content, { address, nowSeconds: this.#nowSeconds() });
   }
 
+  sealBar(): undefined {}
+
   seal({ content }: Authentic<Sender<Values>>, [result]: readonly CallResult[]): Sealed | Refusal {
     if (result === undefined) return { ok: false, code: "internal_error" };
     // v1 has no words for errors: the sender gets the one refusal.
@@ -120,7 +121,7 @@ export class V1 implements Protocol<string, SealedRequest, Sender<Values>, Nonce
       return detail === undefined ? { ok: false, code } : { ok: false, code, detail };
     }
     const { box, nonceMark } = this.#parts;
-    const sealed = box.seal(content.key, nonceMark.make(), encodeResult(result.text));
+    const sealed = box.sealView(content.key, nonceMark.make(), result.bytes);
     return { ok: true, body: encodeResponse(sealed) };
   }
 

@@ -220,8 +220,6 @@ export function parseResponse(body: string): Uint8Array | undefined {
   }
 }
 
-/** Characters up to which a result is encoded without the platform's encoder. */
-const MAX_SHORT_RESULT = 256;
 const ENCODER = new TextEncoder();
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -241,17 +239,4 @@ function decodeBeyondAscii(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** UTF-8 bytes of a function's result. */
-export function encodeResult(text: string): Uint8Array {
-  if (text.length > MAX_SHORT_RESULT) return ENCODER.encode(text);
-  // Short ASCII again, as in decodeUtf8.
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code >= 0x80) return ENCODER.encode(text);
-    bytes[i] = code;
-  }
-  return bytes;
 }

@@ -4,6 +4,7 @@
  * functions, and the response with their results, with errors, and with what the server's own methods say.
  */
 import type { CallResult, DescribedFunction, FailedCall } from "../functions/types.ts";
+import { isShallow } from "../json_depth.ts";
 import type { CallRefusalCode } from "../refusals.ts";
 import {
   type RpcAnswer,
@@ -21,6 +22,8 @@ import { foldName } from "./v1_messages.ts";
 
 /** Without params a function gets an empty object: absent ones mean that it is called by v1. */
 const NO_PARAMS = "{}";
+
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 type RpcFunctionCall = Extract<RpcCall, { readonly ok: true }>;
 
@@ -51,10 +54,14 @@ export function answerCalls(
 ): string {
   const { isBatch, calls } = request;
   let next = 0;
+  // Once for a batch: the same result costs its sender nothing.
+  const own = new Map<string, string | undefined>();
   const answers = calls.map((call): RpcAnswer => {
     if (!call.ok) return writeError(call.id, call.error);
     if (isOwn(call)) {
-      const result = ownResult(foldName(call.method), functions);
+      const method = foldName(call.method);
+      if (!own.has(method)) own.set(method, ownResult(method, functions));
+      const result = own.get(method);
       if (result === undefined) return writeError(call.id, { name: "method" });
       return writeResult(call.id, result);
     }
@@ -70,16 +77,20 @@ function writeOutcome(
 ): RpcAnswer {
   if (result === undefined) return writeError(id, { name: "failed", data: { ref: reference } });
   if (!result.ok) return writeError(id, describeFailure(result, reference));
-  if (!result.isJson) return writeResult(id, JSON.stringify(result.text));
+  const text = UTF8.decode(result.bytes);
+  if (!result.isJson) return writeResult(id, JSON.stringify(text));
   // Functions share a batch's answer: none may write outside of its own member.
-  if (isBatch && parsed(result.text) === undefined) {
+  if (isBatch && parsed(text) === undefined) {
     return writeError(id, { name: "failed", data: { ref: reference } });
   }
-  return writeResult(id, result.text);
+  return writeResult(id, text);
 }
 
 const ERRORS: Readonly<Record<CallRefusalCode, RpcErrorName>> = {
   unknown_function: "method",
+  // Who may not call a function does not learn that it exists.
+  function_not_allowed: "method",
+  client_rate: "busy",
   function_params: "params",
   function_busy: "busy",
   function_timed_out: "timedOut",
@@ -94,7 +105,9 @@ function describeFailure(
 ): RpcError {
   const name = ERRORS[code];
   if (name !== "failed") return data === undefined ? { name } : { name, data };
-  const own = messageData === undefined ? undefined : parsed(messageData);
+  const value = messageData === undefined ? undefined : parsed(messageData);
+  // It is written again.
+  const own = isShallow(value) ? value : undefined;
   return {
     name,
     ...message === undefined ? {} : { message },

@@ -6,6 +6,7 @@
 import type { Bytes } from "../../client/bytes.ts";
 import type { SealedCall } from "../../client/messages.ts";
 import type { Responder } from "../../client/noise_ik.ts";
+import type { V1Values } from "../keys/invite_desk.ts";
 import type { ClientRecord } from "../keys/keyring.ts";
 import type { RpcRequest } from "./jsonrpc.ts";
 import type { OpenedTicket } from "./tickets.ts";
@@ -26,6 +27,8 @@ export interface HelloExchange {
   readonly client: ClientRecord;
   readonly publicKey: Bytes;
   readonly responder: Responder;
+  /** What a client that joins with an invite gets for protocol v1. */
+  readonly v1?: V1Values | undefined;
 }
 
 /** A call of a registered client, opened. */

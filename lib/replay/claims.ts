@@ -27,7 +27,15 @@ export interface NonceClaim {
 /** `fresh` for exactly one of any number of copies; otherwise why the request must not run. */
 export type ClaimResult =
   | "fresh"
-  | Extract<RefusalCode, "replayed" | "memory_full" | "predates_memory" | "retired_ticket">;
+  | Extract<
+    RefusalCode,
+    | "replayed"
+    | "memory_full"
+    | "predates_memory"
+    | "retired_ticket"
+    | "unknown_ticket"
+    | "redis_unavailable"
+  >;
 
 /** Fill of the tables: requests in the window, `entry` nonces beyond it. */
 export type ClaimsFill = Readonly<Record<"window" | "entries", { used: number; capacity: number }>>;

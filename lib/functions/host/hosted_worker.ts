@@ -6,31 +6,34 @@
  */
 import { PERMISSIONS } from "../../config/permissions.ts";
 import { believeAbout } from "../about.ts";
+import { ByteWriter } from "../bytes.ts";
+import { WORKER } from "../entry.ts";
+import { writeHead } from "../frames.ts";
 import {
-  type BatchExtras,
-  type CallOutcome,
-  cutOutcome,
   cutText,
   type FromHost,
   type HostedFunction,
-  isOutcome,
+  type HostSetup,
   isOutputLevel,
-  lengthOf,
-  MAX_OUTCOMES,
   type ToWorker,
 } from "../messages.ts";
 import { LINES_PER_SECOND } from "./output.ts";
+import { inPlainWords } from "./plain_words.ts";
+import { bytesOfHex, writeAll } from "./pipes.ts";
 
-/** Characters of results in one message beyond which another one begins. */
-const MAX_MESSAGE_LENGTH = 8192;
+/** Bytes of a message with results beyond the largest result. */
+const RESULTS_BYTES = 32 * 1024;
 
-/** What a worker tells its host. */
+/** What a worker works with, and what it tells its host. */
 export interface WorkerEvents {
+  readonly setup: Pick<HostSetup, "markHex" | "isLone">;
   readonly tell: (message: FromHost) => void;
   /** Its own code runs; the import of the module begins. Called once at most. */
   readonly onStarted: () => void;
   /** The module has loaded or failed. Called once at most. */
   readonly onSettled: () => void;
+  /** A lone worker found that the server has ended. */
+  readonly onOver: () => void;
 }
 
 /** A worker, as far as its messages can be believed. */
@@ -40,44 +43,35 @@ export class HostedWorker {
   readonly #events: WorkerEvents;
   readonly #worker: Worker;
   readonly #load: ToWorker;
-  readonly #maxResultBytes: number;
-  /** Calls that it was given and has not answered. */
-  readonly #open = new Set<number>();
-  /** Of {@link #open}, those that nobody waits for. */
-  readonly #aborted = new Set<number>();
+  readonly #maxMessageBytes: number;
+  readonly #mark: Uint8Array;
+  readonly #out = new ByteWriter();
   #phase: "new" | "loading" | "settled" = "new";
-  #isAwaited = false;
   #lines = { second: 0, count: 0 };
 
   constructor(number: number, hosted: HostedFunction, events: WorkerEvents) {
-    const { functionName, moduleUrl, maxResultBytes } = hosted;
+    const { functionName, moduleUrl, maxResultBytes, tries } = hosted;
+    const { isLone, markHex } = events.setup;
     this.functionName = functionName;
     this.#number = number;
     this.#events = events;
-    this.#maxResultBytes = maxResultBytes;
-    this.#load = { load: { functionName, moduleUrl, maxResultBytes } };
+    this.#maxMessageBytes = maxResultBytes + RESULTS_BYTES;
+    this.#mark = bytesOfHex(markHex);
+    const load = { functionName, moduleUrl, maxResultBytes };
+    const lone = isLone ? { lone: { number, markHex } } : {};
+    this.#load = { load: { ...load, ...lone, ...tries === undefined ? {} : { tries } } };
     this.#worker = startWorker(hosted);
     this.#worker.onmessage = ({ data }: MessageEvent<unknown>) => this.#receive(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.#fail("other", `does not load: ${event.message.split("\n", 1)[0]}`);
+      const [text = ""] = event.message.split("\n", 1);
+      this.#fail("other", `does not load: ${inPlainWords(text, functionName)}`);
     };
   }
 
-  /** Whether somebody waits for a call of it. */
-  get isCalled(): boolean {
-    return this.#open.size > this.#aborted.size;
-  }
-
-  call(ids: readonly number[], extras: BatchExtras | undefined): void {
-    for (const id of ids) this.#open.add(id);
-    this.#isAwaited = true;
-    this.#post(extras === undefined ? { call: ids } : { call: ids, extras });
-  }
-
-  abort(ids: readonly number[]): void {
-    for (const id of ids) if (this.#open.has(id)) this.#aborted.add(id);
-    this.#post({ abort: ids });
+  /** Passes a frame on; its memory is used again. */
+  pass(kind: number, payload: Uint8Array): void {
+    this.#post({ kind, frame: payload.slice() });
   }
 
   /** Ends it; a thread in an endless loop goes on. */
@@ -94,12 +88,10 @@ export class HostedWorker {
   #receive(data: unknown): void {
     const number = this.#number;
     const fields = typeof data === "object" && data !== null ? data : {};
-    if ("outcomes" in fields && Array.isArray(fields.outcomes)) {
-      this.#receiveOutcomes(
-        fields.outcomes,
-        "hasReturned" in fields && fields.hasReturned === true,
-      );
+    if ("results" in fields && fields.results instanceof Uint8Array) {
+      this.#passResults(fields.results);
     } else if ("started" in fields) this.#start();
+    else if ("isOver" in fields) this.#end();
     else if ("loaded" in fields) {
       if (this.#settle()) this.#events.tell(["loaded", number, believeAbout(fields.loaded)]);
     } else if ("failed" in fields) {
@@ -135,19 +127,22 @@ export class HostedWorker {
     return true;
   }
 
-  /** Only outcomes of calls that are this worker's to answer, each once. */
-  #receiveOutcomes(outcomes: readonly unknown[], hasReturned: boolean): void {
-    const believed = outcomes.filter(isOutcome).filter(([id]) => this.#open.delete(id))
-      .map((outcome) => cutOutcome(outcome, this.#maxResultBytes));
-    for (const [id] of believed) this.#aborted.delete(id);
-    const isFree = hasReturned && this.#isAwaited;
-    if (isFree) this.#isAwaited = false;
-    const batches = split(believed);
-    const last = batches.pop();
-    for (const batch of batches) this.#events.tell(["results", this.#number, false, batch]);
-    if (isFree || last !== undefined) {
-      this.#events.tell(["results", this.#number, isFree, last ?? []]);
-    }
+  /** Only a lone worker ends its process. */
+  #end(): void {
+    if (this.#events.setup.isLone) this.#events.onOver();
+  }
+
+  /** Under the worker's own number; the server checks whether they are results of its calls. */
+  #passResults(payload: Uint8Array): void {
+    if (payload.length > this.#maxMessageBytes) return;
+    const out = this.#out;
+    out.clear();
+    out.bytes(this.#mark);
+    out.word(0);
+    out.word(0);
+    out.bytes(payload);
+    writeHead(out, this.#mark, this.#number);
+    writeAll(Deno.stdout, out.written);
   }
 
   /** The worker limits itself; this is for one that does not. */
@@ -158,27 +153,12 @@ export class HostedWorker {
   }
 }
 
-/** Outcomes in messages that are not much longer than the longest of them. */
-function split(outcomes: readonly CallOutcome[]): CallOutcome[][] {
-  const batches: CallOutcome[][] = [];
-  let length = Infinity;
-  for (const outcome of outcomes) {
-    const last = batches.at(-1);
-    if (last === undefined || length > MAX_MESSAGE_LENGTH || last.length >= MAX_OUTCOMES) {
-      batches.push([outcome]);
-      length = 0;
-    } else last.push(outcome);
-    length += lengthOf(outcome);
-  }
-  return batches;
-}
-
 function startWorker({ functionName, permissions }: HostedFunction): Worker {
   const granted = PERMISSIONS.map((each) => {
     const list = each.isGrantable ? permissions[each.name] : [];
     return [each.name, list === true || list.length > 0 && [...list]];
   });
-  return new Worker(new URL("./worker.ts", import.meta.url).href, {
+  return new Worker(WORKER, {
     type: "module",
     name: functionName,
     deno: { permissions: Object.fromEntries(granted) },

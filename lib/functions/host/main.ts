@@ -1,13 +1,15 @@
 /**
  * @module
  * The function host: the process in which functions run, each in workers of its own. It passes messages
- * between the server and the workers, watches its memory and its CPU time, and ends when its standard
- * input ends, that is, with the server. It gives up every permission as soon as its workers have theirs.
+ * and calls between the server and the workers, watches its memory and its CPU time, and ends when its
+ * standard input ends, that is, with the server. A worker that is alone takes its calls from the pipes
+ * itself. The host gives up every permission as soon as its workers have theirs.
  */
 import process from "node:process";
 import { PERMISSIONS } from "../../config/permissions.ts";
-import { LineReader } from "../line_reader.ts";
+import { FRAME } from "../frames.ts";
 import type { FromHost, HostedFunction, HostSetup, ToHost } from "../messages.ts";
+import { type Frame, FrameInput, jsonOf, writeAll } from "./pipes.ts";
 import { HostedWorker } from "./hosted_worker.ts";
 
 /** How often the host checks its memory; a function can fill some 100 MB in that time. */
@@ -22,9 +24,6 @@ const MAX_LOADING = Math.max(2, navigator.hardwareConcurrency);
 /** A module that awaits something for longer than this lets the next one begin. */
 const NEXT_LOAD_MS = 250;
 
-/** Functions that are named as possible reasons. */
-const MAX_NAMES = 10;
-
 const encoder = new TextEncoder();
 
 /**
@@ -33,24 +32,24 @@ const encoder = new TextEncoder();
  * @returns the exit code: 2 when it was not started by a server.
  */
 export async function runFunctionHost(): Promise<number> {
-  const reader = new LineReader();
-  let host: FunctionHost | undefined;
-  for await (const bytes of Deno.stdin.readable) {
-    for (const line of reader.read(bytes)) {
-      if (host === undefined) {
-        const setup = parseSetup(line);
-        if (setup === undefined) return 2;
-        host = new FunctionHost(setup);
-      } else host.receive(JSON.parse(line));
-    }
+  const input = new FrameInput(Deno.stdin);
+  const setup = parseSetup(input.readNow());
+  if (setup === undefined) return 2;
+  const host = new FunctionHost(setup);
+  if (!setup.isLone) {
+    await input.run((frame) => host.receive(frame));
+    return 0;
   }
-  return host === undefined ? 2 : 0;
+  const first = input.readNow();
+  if (first !== undefined) host.receive(first);
+  await host.isOver;
+  return 0;
 }
 
-function parseSetup(line: string): HostSetup | undefined {
+function parseSetup(frame: Frame | undefined): HostSetup | undefined {
   try {
-    const setup: HostSetup = JSON.parse(line);
-    return typeof setup.token === "string" ? setup : undefined;
+    const setup = frame && jsonOf<HostSetup>(frame);
+    return typeof setup?.token === "string" ? setup : undefined;
   } catch {
     return undefined;
   }
@@ -67,22 +66,30 @@ class FunctionHost {
   #unstartedCount = 0;
   #hasDropped = false;
   readonly #cpu = new CpuWatch();
+  readonly #over = Promise.withResolvers<void>();
 
   constructor(setup: HostSetup) {
     this.#setup = setup;
     this.#watchMemory(Deno.memoryUsage().rss);
-    setInterval(() => this.#checkCpu(), CPU_INTERVAL_MS);
+    const { ppid } = Deno;
+    setInterval(() => {
+      this.#reportCpu();
+      // The worker reads the pipe that ends with the server, and may be busy for ever.
+      if (Deno.ppid !== ppid) this.#over.resolve();
+    }, CPU_INTERVAL_MS);
   }
 
-  receive(message: ToHost): void {
-    if (message[0] === "load") return this.#load(message[1], message[2]);
-    const [kind, number] = message;
-    const worker = this.#workers.get(number);
-    if (kind === "unload") return this.#unload(number);
-    if (kind === "abort") return worker?.abort(message[2]);
-    if (worker === undefined) return;
-    this.#cpu.noteUse(worker.functionName);
-    worker.call(message[2], message[3]);
+  /** Resolves when the server has ended. */
+  get isOver(): Promise<void> {
+    return this.#over.promise;
+  }
+
+  receive(frame: Frame): void {
+    const { kind, worker, payload } = frame;
+    if (kind !== FRAME.message) return this.#workers.get(worker)?.pass(kind, payload);
+    const message = jsonOf<ToHost>(frame);
+    if (message[0] === "load") this.#load(message[1], message[2]);
+    else this.#unload(message[1]);
   }
 
   #load(first: number, hosted: HostedFunction): void {
@@ -118,8 +125,8 @@ class FunctionHost {
       this.#startNext();
     };
     this.#loadingCount++;
-    this.#cpu.noteUse(hosted.functionName);
     const worker = new HostedWorker(number, hosted, {
+      setup: this.#setup,
       tell: (message) => this.#tell(message),
       onStarted: () => {
         timer = setTimeout(letNextBegin, NEXT_LOAD_MS);
@@ -127,6 +134,7 @@ class FunctionHost {
         if (--this.#unstartedCount === 0 && !this.#setup.isShared) this.#dropPermissions([]);
       },
       onSettled: letNextBegin,
+      onOver: () => this.#over.resolve(),
     });
     this.#workers.set(number, worker);
   }
@@ -158,58 +166,27 @@ class FunctionHost {
     }, MEMORY_INTERVAL_MS);
   }
 
-  #checkCpu(): void {
-    const isBusy = this.#loadingCount > 0 ||
-      this.#workers.values().some(({ isCalled }) => isCalled);
-    const burnedMs = this.#cpu.check(isBusy);
-    if (burnedMs < this.#setup.maxIdleCpuMs) return;
-    const all = this.#workers.values().map(({ functionName }) => functionName);
-    const used = this.#cpu.usedFunctions;
-    const names = [...new Set(used.length > 0 ? used : all)].slice(0, MAX_NAMES);
-    this.#tell(["idle cpu", Math.round(burnedMs), names]);
-    this.#cpu.reset();
+  /** The server knows whether that was for calls. */
+  #reportCpu(): void {
+    const usedMs = this.#cpu.take();
+    if (usedMs >= QUIET_CPU_SHARE * CPU_INTERVAL_MS) this.#tell(["cpu", Math.round(usedMs)]);
   }
 
   #tell(message: FromHost): void {
-    // The line end in front: a function may have written half a line to the same descriptor.
-    const bytes = encoder.encode(`\n${this.#setup.token}${JSON.stringify(message)}\n`);
-    for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+    // The line end in front: somebody may have written half a line to the same descriptor.
+    writeAll(Deno.stderr, encoder.encode(`\n${this.#setup.token}${JSON.stringify(message)}\n`));
   }
 }
 
-/** CPU time that a process uses while no call runs in it. */
+/** CPU time of this process. */
 class CpuWatch {
   #last = process.cpuUsage();
-  #wasBusy = true;
-  #burnedMs = 0;
-  readonly #used = new Set<string>();
 
-  /** Functions that were loaded or called since the process was quiet. */
-  get usedFunctions(): string[] {
-    return [...this.#used];
-  }
-
-  noteUse(functionName: string): void {
-    this.#wasBusy = true;
-    this.#used.add(functionName);
-  }
-
-  /** Ends an interval. @returns the CPU time without calls since the process was last quiet */
-  check(isBusy: boolean): number {
+  /** Milliseconds since the last time. */
+  take(): number {
     const { user, system } = process.cpuUsage();
     const usedMs = (user + system - this.#last.user - this.#last.system) / 1000;
     this.#last = { user, system };
-    const hadCalls = this.#wasBusy || isBusy;
-    this.#wasBusy = isBusy;
-    // An interval with calls says nothing about the time without.
-    if (hadCalls) return this.#burnedMs;
-    if (usedMs >= QUIET_CPU_SHARE * CPU_INTERVAL_MS) this.#burnedMs += usedMs;
-    else this.reset();
-    return this.#burnedMs;
-  }
-
-  reset(): void {
-    this.#burnedMs = 0;
-    this.#used.clear();
+    return usedMs;
   }
 }

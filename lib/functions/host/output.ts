@@ -4,7 +4,8 @@
  * here, and its ways to end itself are taken. That keeps accidents apart; code that means harm finds
  * ways around, and meets the limits of host and server.
  */
-import type { OutputLevel } from "../messages.ts";
+import { MAX_TEXT_LENGTH, type OutputLevel } from "../messages.ts";
+import { consoleMethods, type WriteLines } from "./console_methods.ts";
 
 /** Where lines go. */
 export interface OutputSink {
@@ -15,18 +16,6 @@ export interface OutputSink {
 
 /** Lines a second and worker that are kept. */
 export const LINES_PER_SECOND = 20;
-/** Characters of a line that are kept. */
-const MAX_LINE_LENGTH = 2000;
-const LEVELS = {
-  debug: "debug",
-  trace: "debug",
-  log: "info",
-  info: "info",
-  dir: "info",
-  table: "info",
-  warn: "warn",
-  error: "error",
-} as const;
 
 /** Lines of one worker, within limits. Needs no timer: a function in an endless loop runs none. */
 export class WorkerOutput {
@@ -48,57 +37,97 @@ export class WorkerOutput {
       this.#written = 0;
       this.#leftOut = 0;
     }
-    for (const line of String(text).slice(0, MAX_LINE_LENGTH).replace(/\n$/, "").split("\n")) {
-      if (this.#written++ < LINES_PER_SECOND) this.#sink.write(level, line);
+    // What is longer than all lines of a second is left out in any case.
+    const kept = String(text).slice(0, LINES_PER_SECOND * MAX_TEXT_LENGTH);
+    for (const line of kept.replace(/\n$/, "").split("\n")) {
+      if (this.#written++ < LINES_PER_SECOND) this.#sink.write(level, cut(line));
       else this.#leftOut++;
     }
   }
 }
 
-/** Takes what the console and `Deno.stdout` and `Deno.stderr` are given. */
-export function captureOutput(output: WorkerOutput): void {
-  const { console } = globalThis;
-  for (const [name, level] of Object.entries(LEVELS)) {
-    Object.defineProperty(console, name, {
-      value: (...values: unknown[]) => output.line(level, values.map(toText).join(" ")),
-      configurable: true,
-      writable: true,
-    });
+function cut(line: string): string {
+  return line.length > MAX_TEXT_LENGTH ? `${line.slice(0, MAX_TEXT_LENGTH - 1)}…` : line;
+}
+
+/** Takes what the console and standard output and error are given, by Deno's and by Node's functions. */
+export function captureOutput(write: WriteLines): void {
+  for (const [name, value] of Object.entries(consoleMethods(write))) {
+    Object.defineProperty(console, name, { value, configurable: true, writable: true });
   }
   closeInput();
-  const decoder = new TextDecoder();
-  for (const [name, level] of [["stdout", "info"], ["stderr", "error"]] as const) {
-    const writeSync = (bytes: Uint8Array): number => {
-      output.line(level, decoder.decode(bytes));
-      return bytes.length;
-    };
-    const write = (bytes: Uint8Array): Promise<number> => Promise.resolve(writeSync(bytes));
-    const writable = new WritableStream<Uint8Array>({ write: (bytes) => void writeSync(bytes) });
-    const stream = { writeSync, write, writable, isTerminal: () => false, close: () => {} };
-    Object.defineProperty(Deno, name, { value: stream, configurable: true });
+  captureStream(Deno.stdout, (text) => write("info", text));
+  captureStream(Deno.stderr, (text) => write("warn", text));
+}
+
+/** Node's `process.stdout` writes through the methods of the same object. */
+function captureStream(stream: typeof Deno.stdout, write: (text: string) => void): void {
+  const buffer = new LineBuffer(write);
+  const writeSync = (bytes: Uint8Array): number => {
+    buffer.add(bytes);
+    return bytes.length;
+  };
+  const methods = {
+    writeSync,
+    write: (bytes: Uint8Array) => Promise.resolve(writeSync(bytes)),
+    writable: new WritableStream<Uint8Array>({ write: (bytes) => void writeSync(bytes) }),
+    isTerminal: () => false,
+    close: () => {},
+  };
+  for (const [name, value] of Object.entries(methods)) {
+    Object.defineProperty(stream, name, { value, configurable: true });
   }
 }
 
-/** The host's standard input carries its messages. */
+/** Bytes as lines. The rest of a line, and of a character, waits until the end of the current step. */
+class LineBuffer {
+  readonly #write: (text: string) => void;
+  readonly #decoder = new TextDecoder();
+  #pending = "";
+
+  constructor(write: (text: string) => void) {
+    this.#write = write;
+  }
+
+  add(bytes: Uint8Array): void {
+    const isFirst = this.#pending === "";
+    this.#pending += this.#decoder.decode(bytes, { stream: true });
+    const end = this.#pending.length > MAX_TEXT_LENGTH
+      ? this.#pending.length
+      : this.#pending.lastIndexOf("\n") + 1;
+    if (end > 0) this.#flush(end);
+    if (isFirst && this.#pending !== "") queueMicrotask(() => this.#flush(this.#pending.length));
+  }
+
+  #flush(end: number): void {
+    if (end > 0) this.#write(this.#pending.slice(0, end));
+    this.#pending = this.#pending.slice(end);
+  }
+}
+
+/** The host's standard input carries its messages: a function finds the end of its own. */
 function closeInput(): void {
-  try {
-    Deno.stdin.close();
-  } catch {
-    // Closed already.
+  const methods = {
+    readSync: () => null,
+    read: () => Promise.resolve(null),
+    readable: new ReadableStream({ start: (controller) => controller.close() }),
+    isTerminal: () => false,
+    setRaw: () => {},
+    close: () => {},
+  };
+  for (const [name, value] of Object.entries(methods)) {
+    Object.defineProperty(Deno.stdin, name, { value, configurable: true });
   }
 }
 
-function toText(value: unknown): string {
-  return typeof value === "string" ? value : Deno.inspect(value, { depth: 4 });
-}
-
-/** A function that ends its worker would be missed only when its next call times out. */
+/**
+ * A function that ends its worker would be missed only when its next call times out. Node's
+ * `process.exit` ends in `Deno.exit`, however it is imported.
+ */
 export function forbidExit(): void {
   const value = (): never => {
     throw new Error("a function cannot end its worker");
   };
   Object.defineProperty(Deno, "exit", { value, configurable: true });
   Object.defineProperty(globalThis, "close", { value, configurable: true });
-  const process = (globalThis as { process?: object }).process;
-  if (process !== undefined) Object.defineProperty(process, "exit", { value, configurable: true });
 }

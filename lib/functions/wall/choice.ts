@@ -5,6 +5,7 @@
 import type { WallSetting } from "../../config/options.ts";
 import type { SystemUser } from "../../config/settings.ts";
 import { ConfigError } from "../../errors.ts";
+import { listed } from "../../prose.ts";
 import type { WallCheck } from "./check.ts";
 
 /** A wall. */
@@ -16,6 +17,8 @@ export interface Wall {
   readonly hasFilter: boolean;
   /** Whether hosts start through stage 1; without it, none of the kernel's means is there. */
   readonly isStaged: boolean;
+  /** Whether hosts run as root, as far as that is known. */
+  readonly isRoot: boolean;
   /** User of the hosts; the server's own user when absent. */
   readonly user: SystemUser | undefined;
   /** Whether config.ini says that there is to be none. */
@@ -47,6 +50,7 @@ export function chooseWall({ setting, user, check }: WallSituation): Wall {
     abi: 0,
     hasFilter: isStaged && check.sockets && check.signals,
     isStaged,
+    isRoot: isStaged && check.isRoot,
     user,
     isAccepted: false,
     reason,
@@ -83,16 +87,15 @@ export function refusal(
 
 /** Which wall it is, and what it does not hold back. */
 export function describeWall(wall: Wall): string {
-  const { kind, abi, hasFilter, user } = wall;
+  const { kind, abi, hasFilter, user, isRoot } = wall;
   const parts = [
     ...kind === "landlock" ? [`Landlock (ABI ${abi})`] : [],
     ...user === undefined ? [] : [`user ${user.uid}:${user.gid}`],
     ...hasFilter ? ["a filter of system calls"] : [],
   ];
-  const how = kind === "none"
-    ? "without a wall"
-    : `behind ${new Intl.ListFormat("en").format(parts)}`;
-  return `functions run ${how}; not held: ${notHeld(wall).join(", ")}`;
+  const how = kind === "none" ? "without a wall" : `behind ${listed(parts)}`;
+  const who = isRoot ? "; they run as root: name another user in [Functions] User" : "";
+  return `functions run ${how}; not held: ${notHeld(wall).join(", ")}${who}`;
 }
 
 /** What functions can do in spite of the wall, beyond their grants. */

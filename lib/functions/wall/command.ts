@@ -5,9 +5,8 @@
 import { permissionFlag } from "../../config/permissions.ts";
 import type { SystemUser } from "../../config/settings.ts";
 import { hiddenArgs, PROGRAM, STAGE_COMMAND } from "../entry.ts";
-import type { HostCommand } from "../host_pipe.ts";
+import type { HostCommand } from "../process.ts";
 import { LIBC_PATHS } from "./libc.ts";
-import { stageInput, type StagePolicy } from "./policy.ts";
 
 /** What stage 1 runs with. */
 export interface StageOptions {
@@ -16,13 +15,16 @@ export interface StageOptions {
   readonly user: SystemUser | undefined;
 }
 
-/** Starts stage 1 with a policy, which it reads before anything else. */
-export function stageCommand(policy: StagePolicy, { env, user }: StageOptions): HostCommand {
-  return {
-    program: PROGRAM,
-    args: hiddenArgs([permissionFlag("ffi", LIBC_PATHS)], STAGE_COMMAND),
-    env,
-    input: stageInput(policy),
-    ...user,
-  };
+/** The environment of stage 1: from the sources, it loads faster with the cache of the server. */
+export function stageEnv(
+  readEnv: (variable: string) => string | undefined,
+): Record<string, string> {
+  const cache = readEnv("DENO_DIR");
+  return { NO_COLOR: "1", ...cache === undefined ? {} : { DENO_DIR: cache } };
+}
+
+/** Starts stage 1, which waits for its policy. */
+export function stageCommand({ env, user }: StageOptions): HostCommand {
+  const args = hiddenArgs([permissionFlag("ffi", LIBC_PATHS)], STAGE_COMMAND);
+  return { program: PROGRAM, args, env, ...user };
 }

@@ -31,7 +31,17 @@ export interface StagePolicy {
   /** The filter of system calls, if any. */
   readonly filter?: { readonly hasNetwork: boolean; readonly mayChangeModes: boolean };
   readonly limits: readonly ResourceLimit[];
-  /** Arguments of stage 2, and its whole environment. */
+  /** Stage 2; without it, stage 1 tells what the kernel refuses. */
+  readonly next?: NextStage;
+}
+
+/** Asks stage 1 what the kernel offers; its policy follows. */
+export interface StageSurvey {
+  readonly survey: true;
+}
+
+/** What stage 1 becomes: arguments of the program, and its whole environment. */
+export interface NextStage {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
 }
@@ -57,8 +67,7 @@ export interface PolicyParts extends Omit<LimitedHost, "maxFileBytes"> {
   readonly program: readonly string[];
   /** Largest file that functions with a `Write` grant may write. */
   readonly maxFileBytes: number;
-  readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
+  readonly next?: NextStage;
 }
 
 /** Of every stage 2. The runtime has no cache: it could be written to, and others would read it. */
@@ -106,8 +115,8 @@ const DNS_PORT = 53;
 const LENGTH_DIGITS = 8;
 
 /** The text that makes stage 1 work, to be written to its standard input before anything else. */
-export function stageInput(policy: StagePolicy): string {
-  const json = JSON.stringify(policy);
+export function stageInput(input: StagePolicy | StageSurvey): string {
+  const json = JSON.stringify(input);
   const length = new TextEncoder().encode(json).length;
   return String(length).padStart(LENGTH_DIGITS, "0") + json;
 }
@@ -116,11 +125,11 @@ export function stageInput(policy: StagePolicy): string {
  * Reads what {@link stageInput} wrote, and not a byte more: what follows belongs to stage 2.
  *
  * @param read fills a buffer with the next bytes; `false` when there are not enough.
- * @returns `undefined` when that is not a policy.
+ * @returns `undefined` when that is neither a policy nor a survey.
  */
 export function readStageInput(
   read: (bytes: Uint8Array) => boolean,
-): StagePolicy | undefined {
+): StagePolicy | StageSurvey | undefined {
   const head = new Uint8Array(LENGTH_DIGITS);
   if (!read(head)) return undefined;
   const digits = new TextDecoder().decode(head);
@@ -128,8 +137,9 @@ export function readStageInput(
   const body = new Uint8Array(Number(digits));
   if (!read(body)) return undefined;
   try {
-    const policy: StagePolicy = JSON.parse(new TextDecoder().decode(body));
-    return typeof policy.server === "number" ? policy : undefined;
+    const input: StagePolicy | StageSurvey = JSON.parse(new TextDecoder().decode(body));
+    const isOne = "survey" in input || typeof input.server === "number";
+    return isOne ? input : undefined;
   } catch {
     return undefined;
   }
@@ -137,7 +147,7 @@ export function readStageInput(
 
 /** What stage 1 of a host is told. */
 export function stagePolicy(parts: PolicyParts): StagePolicy {
-  const { grants, program, hasFilter, maxFileBytes, server, abi, args, env } = parts;
+  const { grants, program, hasFilter, maxFileBytes, server, abi, next } = parts;
   const { read, write, net } = grants;
   const hasNetwork = net === true || net.length > 0;
   const writes = write.length > 0;
@@ -158,8 +168,7 @@ export function stagePolicy(parts: PolicyParts): StagePolicy {
     ports: tcpPorts(net),
     ...hasFilter ? { filter: { hasNetwork, mayChangeModes: writes } } : {},
     limits: resourceLimits({ ...parts, maxFileBytes: writes ? maxFileBytes : 0 }),
-    args,
-    env,
+    ...next === undefined ? {} : { next },
   };
 }
 

@@ -1,18 +1,18 @@
 /**
  * @module
- * Finds out what the kernel holds back here, by trying: stage 1 starts as for a host without grants,
- * and becomes a check.
+ * Finds out what the kernel holds back here: by trying, in a stage 1 that starts as for a host without
+ * grants, or by asking one that is to become a host, which tries it then.
  */
-import { permissionFlag } from "../../config/permissions.ts";
-import type { SystemUser } from "../../config/settings.ts";
 import { ConfigError, reasonOf } from "../../errors.ts";
-import { CHECK_ARGUMENT, hiddenArgs, PROGRAM_FILES, STAGE_COMMAND } from "../entry.ts";
+import { PROGRAM_FILES } from "../entry.ts";
+import { LineReader } from "../line_reader.ts";
+import { startProcess } from "../process.ts";
 import type { WallCheck } from "./check.ts";
 import { stageCommand, type StageOptions } from "./command.ts";
-import { LIBC_PATHS } from "./libc.ts";
-import { STAGE_2_ENV, stagePolicy } from "./policy.ts";
+import { stageInput, stagePolicy } from "./policy.ts";
 
-const TIMEOUT_MS = 10_000;
+/** Its answer decides for as long as the server runs: a machine that is busy gets time. */
+const TIMEOUT_MS = 60_000;
 
 /**
  * Tries.
@@ -31,37 +31,63 @@ export async function probeWall(options: StageOptions): Promise<WallCheck | stri
     workers: 1,
     maxFileBytes: 0,
     hasOwnUser: options.user !== undefined,
-    args: hiddenArgs([permissionFlag("ffi", LIBC_PATHS)], STAGE_COMMAND, CHECK_ARGUMENT),
-    env: STAGE_2_ENV,
   });
-  const { program, args, env, input = "", ...user } = stageCommand(policy, options);
-  const child = spawn(
-    new Deno.Command(program, {
-      args: [...args],
-      env: { ...env },
-      clearEnv: true,
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-      ...user,
-    }),
-    options.user,
-  );
+  const child = start(options);
   if (typeof child === "string") return child;
   const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
   const writer = child.stdin.getWriter();
-  writer.write(new TextEncoder().encode(input)).then(() => writer.close()).catch(() => {});
+  writer.write(new TextEncoder().encode(stageInput(policy))).then(() => writer.close()).catch(
+    () => {},
+  );
   const { success, stdout, stderr } = await child.output();
   clearTimeout(timer);
   const decoder = new TextDecoder();
   if (success) return JSON.parse(decoder.decode(stdout));
-  const [, message] = /^msp: error: (.*)$/m.exec(decoder.decode(stderr)) ?? [];
+  return unusable(decoder.decode(stderr));
+}
+
+/**
+ * Asks a stage 1, which goes on waiting for its policy.
+ *
+ * @returns what the kernel offers; or why stage 1 does not work here: then it has ended.
+ */
+export async function askStage(stage: Deno.ChildProcess): Promise<WallCheck | string> {
+  const timer = setTimeout(() => stage.kill("SIGKILL"), TIMEOUT_MS);
+  const writer = stage.stdin.getWriter();
+  // One that has ended says why.
+  writer.write(new TextEncoder().encode(stageInput({ survey: true }))).catch(() => {});
+  writer.releaseLock();
+  const answer = await readLine(stage.stdout);
+  clearTimeout(timer);
+  if (answer !== undefined) return JSON.parse(answer);
+  const message = await new Response(stage.stderr).text();
+  await stage.status;
+  return unusable(message);
+}
+
+/** The one line that is written there; `undefined` at the end. The stream can be read on. */
+async function readLine(stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
+  const reader = stream.getReader();
+  const lines = new LineReader();
+  while (true) {
+    const { value } = await reader.read();
+    if (value === undefined) return undefined;
+    const [line] = lines.read(value);
+    if (line === undefined) continue;
+    reader.releaseLock();
+    return line;
+  }
+}
+
+function unusable(stderr: string): string {
+  const [, message] = /^msp: error: (.*)$/m.exec(stderr) ?? [];
   return `the kernel's means cannot be used (${message ?? "stage 1 ended without a word"})`;
 }
 
-function spawn(command: Deno.Command, user: SystemUser | undefined): Deno.ChildProcess | string {
+function start(options: StageOptions): Deno.ChildProcess | string {
+  const { user } = options;
   try {
-    return command.spawn();
+    return startProcess(stageCommand(options));
   } catch (error) {
     if (user === undefined || error instanceof Deno.errors.NotCapable) {
       return `the program cannot start itself (${reasonOf(error)})`;

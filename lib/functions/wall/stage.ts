@@ -4,11 +4,18 @@
  * do, has the kernel hold it to that, and becomes the host (stage 2) by `execve`. It must become
  * another program, since a sandbox binds one thread and a running runtime has several.
  */
+import { writeAll } from "../host/pipes.ts";
+import { checkWall, requireWall, surveyWall, type WallCheck } from "./check.ts";
 import { FS, handledRights, landlockAbi, LATEST_ABI, Ruleset } from "./landlock.ts";
 import { Libc, WallError } from "./libc.ts";
 import { RESOURCES } from "./limits.ts";
 import { type PathAccess, type PathRule, readStageInput, type StagePolicy } from "./policy.ts";
-import { type FilterArch, systemCallFilter } from "./seccomp.ts";
+import {
+  type FilterArch,
+  PR_SET_SECCOMP,
+  SECCOMP_MODE_FILTER,
+  systemCallFilter,
+} from "./seccomp.ts";
 
 const PROGRAM = "/proc/self/exe";
 /** The runtime reads its memory use there. */
@@ -26,8 +33,6 @@ const RIGHTS: Readonly<Record<PathAccess, bigint>> = {
 
 /** Numbers from linux/prctl.h, linux/openat2.h, asm-generic/fcntl.h and capability.h. */
 const PR_SET_PDEATHSIG = 1;
-const PR_SET_SECCOMP = 22;
-const SECCOMP_MODE_FILTER = 2;
 const PR_SET_NO_NEW_PRIVS = 38;
 const SIGKILL = 9;
 const OPENAT2 = 437;
@@ -53,16 +58,18 @@ const IGNORED = { SIGHUP: 1, SIGINT: 2, SIGUSR1: 10, SIGUSR2: 12, SIGTERM: 15, S
 /**
  * Becomes the function host that standard input describes. What follows there is the host's.
  *
- * @returns only when standard input holds no policy.
+ * @returns only when there is nothing to become: what the kernel refuses; or nothing, when standard
+ * input holds no policy.
  * @throws {WallError} when the kernel refuses a part of it.
  */
-export function runStage(): void {
-  const policy = readStageInput(readInput);
-  if (policy === undefined) return;
+export function runStage(): WallCheck | undefined {
   const libc = Libc.open();
+  // First: it may wait for its policy.
   for (const [name, signal] of Object.entries(IGNORED)) {
     libc.ignoreSignal(`Cannot ignore ${name}`, signal);
   }
+  const policy = readPolicy(libc);
+  if (policy === undefined) return undefined;
   libc.prctl("Cannot give up privileges", PR_SET_NO_NEW_PRIVS, 1);
   dropCapabilities(libc);
   libc.prctl("Cannot end with the server", PR_SET_PDEATHSIG, SIGKILL);
@@ -77,8 +84,20 @@ export function runStage(): void {
   const used = abi === "latest" ? Math.min(landlockAbi(libc), LATEST_ABI) : abi;
   if (used > 0) makeRuleset(libc, used, policy).restrict();
   if (policy.filter !== undefined) installFilter(libc, policy.filter);
-  const env = Object.entries(policy.env).map(([name, value]) => `${name}=${value}`);
-  libc.execute(PROGRAM, policy.args, env);
+  if (policy.next === undefined) return checkWall(libc);
+  requireWall(libc, used, policy);
+  const env = Object.entries(policy.next.env).map(([name, value]) => `${name}=${value}`);
+  libc.execute(PROGRAM, policy.next.args, env);
+}
+
+/** Answers a survey that comes before the policy. */
+function readPolicy(libc: Libc): StagePolicy | undefined {
+  const input = readStageInput(readInput);
+  if (input === undefined || !("survey" in input)) return input;
+  const survey = JSON.stringify(surveyWall(libc));
+  writeAll(Deno.stdout, new TextEncoder().encode(`${survey}\n`));
+  const policy = readStageInput(readInput);
+  return policy === undefined || "survey" in policy ? undefined : policy;
 }
 
 function readInput(bytes: Uint8Array): boolean {
