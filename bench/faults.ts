@@ -14,6 +14,17 @@ export interface FaultTools {
   readonly port: number;
   /** How long a fault that lasts goes on. */
   readonly lastsMs: number;
+  /** Marks the end of the server's log. @returns what waits until the lines after the mark match. */
+  readonly markLog: () => (pattern: RegExp) => Promise<void>;
+}
+
+/**
+ * Lines by which a server says that it could not accept connections on a port, and that it does again. The
+ * runtime may tell late of the first, and of the admin address at another time.
+ */
+function listensAgain(port: number): RegExp {
+  const stopped = `Stopped listening on \\S+:${port}:`;
+  return new RegExp(`${stopped}[^]*Listening again on \\S+:${port}\n(?![^]*${stopped})`);
 }
 
 /** A fault. */
@@ -79,7 +90,8 @@ export const FAULTS: readonly Fault[] = [
   { name: "a deleted journal", inject: ({ home }) => removeFiles(home, /journal/) },
   {
     name: "no file descriptors",
-    async inject({ pid, port, lastsMs }): Promise<void> {
+    async inject({ pid, port, lastsMs, markLog }): Promise<void> {
+      const waitForLog = markLog();
       // Some are left: those that the burst of connections takes.
       const limit = await openDescriptors(pid) + 8;
       if (!await succeeds("prlimit", `--pid=${pid}`, `--nofile=${limit}:`)) {
@@ -89,8 +101,7 @@ export const FAULTS: readonly Fault[] = [
       await pause(Math.min(lastsMs, 5000));
       for (const connection of connections) connection.close();
       await succeeds("prlimit", `--pid=${pid}`, "--nofile=65536:");
-      // The runtime may notice late that it could not accept a connection.
-      await pause(1000);
+      await waitForLog(listensAgain(port));
     },
   },
 ];

@@ -10,10 +10,14 @@ import { ToolError } from "./tool.ts";
 /** A load. */
 export interface Load {
   readonly url: string;
-  /** File of JSON bodies, one a line. */
+  /** File of bodies: JSON, one a line, or messages of protocol v2 of one length. */
   readonly bodies: string;
+  /** Bytes of a message of protocol v2; without, bodies are JSON for protocol v1. */
+  readonly messageBytes?: number;
   readonly connections: number;
   readonly seconds: number;
+  /** Stops when each body was sent once; a few more requests than bodies may be sent. */
+  readonly isBrief?: boolean;
   /** Sets another X-Forwarded-For for each request, as if each came from an address of its own. */
   readonly hasAddresses?: boolean;
 }
@@ -34,15 +38,24 @@ export interface LoadResult {
 
 const SCRIPT = `
 local bodies, n, at = {}, 0, 0
-for line in io.lines(os.getenv("BODIES")) do n = n + 1; bodies[n] = line end
-local headers = { ["Content-Type"] = "application/json" }
+local size = tonumber(os.getenv("MESSAGE_BYTES"))
+if size == 0 then
+  for line in io.lines(os.getenv("BODIES")) do n = n + 1; bodies[n] = line end
+else
+  local file = io.open(os.getenv("BODIES"), "rb")
+  for message in function() return file:read(size) end do n = n + 1; bodies[n] = message end
+end
+local headers = { ["Content-Type"] = size == 0 and "application/json" or "application/octet-stream" }
+local path = size == 0 and "/v1" or "/v2"
 local addresses = os.getenv("ADDRESSES") == "1"
+local stops = os.getenv("STOPS") == "1"
 function request()
+  if stops and at == n then wrk.thread:stop() end
   at = at % n + 1
   if addresses then
     headers["X-Forwarded-For"] = string.format("10.%d.%d.%d", at / 65536 % 256, at / 256 % 256, at % 256)
   end
-  return wrk.format("POST", "/v1", headers, bodies[at])
+  return wrk.format("POST", path, headers, bodies[at])
 end
 local function ticks()
   local stat = io.open("/proc/self/stat"):read("*a")
@@ -63,12 +76,17 @@ end
 
 /** Sends requests as fast as the answers come: each connection waits for its answer. */
 export async function runWrk(load: Load): Promise<LoadResult> {
-  const { url, bodies, seconds, connections, hasAddresses = false } = load;
+  const { url, bodies, seconds, connections, hasAddresses = false, messageBytes = 0 } = load;
   const script = `${bodies}.lua`;
   await Deno.writeTextFile(script, SCRIPT);
   const command = new Deno.Command("wrk", {
     args: ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "10s", "-s", script, url],
-    env: { BODIES: bodies, ADDRESSES: hasAddresses ? "1" : "0" },
+    env: {
+      BODIES: bodies,
+      ADDRESSES: hasAddresses ? "1" : "0",
+      MESSAGE_BYTES: String(messageBytes),
+      STOPS: load.isBrief === true ? "1" : "0",
+    },
   });
   return resultOf("wrk", await command.output());
 }

@@ -18,6 +18,7 @@ const TOOL = {
   calls    CPU time of a call by process, latency, throughput
   ladder   where the CPU time of a call goes, step by step
   senders  many registered clients, unknown senders
+  v2       calls with a ticket, hellos
   rest     memory of an idle server, time to the first answered call
   micro    pieces of a call without HTTP
 A whole run writes the performance section of README.md. It does not when a spread is above
@@ -28,7 +29,7 @@ ${
     compare: { value: "REV", meaning: "measure another git revision in the same rounds" },
     only: { value: "PARTS", meaning: `run some parts, such as ${PARTS.slice(0, 2).join(",")}` },
     binary: { value: "FILE", meaning: "executable for the part rest (dist/msp)" },
-    rounds: { value: "COUNT", meaning: "rounds of each part", least: 1, fallback: 9 },
+    rounds: { value: "COUNT", meaning: "rounds of each part", least: 1, fallback: 7 },
     seconds: { value: "COUNT", meaning: "seconds of one measurement", least: 1, fallback: 2 },
     quick: { meaning: "only check that everything runs, with one short round" },
   },

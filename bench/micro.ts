@@ -11,19 +11,21 @@ import { SenderSearch } from "../lib/keys/search.ts";
 import { WorkBudget } from "../lib/limits/budget.ts";
 import { FINGERPRINT_WORDS } from "../lib/replay/fingerprints.ts";
 import { ReplayJournal } from "../lib/replay/journal.ts";
+import type { Effort } from "./course.ts";
 import type { Row } from "./rows.ts";
 import { estimate, series } from "./statistics.ts";
 
 /** Most keys that an installation is expected to have. */
 const MANY_KEYS = 100_000;
 const SOME_KEYS = 10_000;
+const FEW_KEYS = 500;
 
 /** Measures the pieces. */
-export async function runMicro(folder: string, rounds: number): Promise<Row[]> {
+export async function runMicro(folder: string, { rounds, isBrief }: Effort): Promise<Row[]> {
   return [
-    ...await runCryptography(rounds),
+    ...await runCryptography(rounds, isBrief ? FEW_KEYS : SOME_KEYS),
     ...await runJournal(folder, rounds),
-    await runLongestStretch(rounds),
+    await runLongestStretch(rounds, isBrief ? FEW_KEYS : MANY_KEYS),
   ];
 }
 
@@ -31,7 +33,7 @@ function row(name: string, values: readonly number[], unit: Row["unit"] = "µs")
   return { name, unit, value: estimate(values) };
 }
 
-async function runCryptography(rounds: number): Promise<Row[]> {
+async function runCryptography(rounds: number, keyCount: number): Promise<Row[]> {
   const box = await Box.load();
   const server = generateKeyPair(), client = generateKeyPair();
   const key = box.deriveSharedKey(client.publicKey, server.privateKey) as SharedKey;
@@ -40,7 +42,7 @@ async function runCryptography(rounds: number): Promise<Row[]> {
   const short = box.seal(key, nonce, new Uint8Array(4));
   const values = [short, id, short, short];
   const unknown = randomBytes(44);
-  const keyring = await keyringOf(SOME_KEYS);
+  const keyring = await keyringOf(keyCount);
   const { slotCount } = keyring;
   const derive = (): void => {
     const shared = box.deriveSharedKey(client.publicKey, server.privateKey);
@@ -84,8 +86,8 @@ async function runJournal(folder: string, rounds: number): Promise<Row[]> {
 }
 
 /** How long a search for unknown senders holds the event loop at a stretch. */
-async function runLongestStretch(rounds: number): Promise<Row> {
-  const search = new SenderSearch(await keyringOf(MANY_KEYS), new WorkBudget(1));
+async function runLongestStretch(rounds: number, keyCount: number): Promise<Row> {
+  const search = new SenderSearch(await keyringOf(keyCount), new WorkBudget(1));
   let longest = 0, last = performance.now(), isOver = false;
   const turn = (): void => {
     const now = performance.now();
@@ -101,7 +103,7 @@ async function runLongestStretch(rounds: number): Promise<Row> {
     stretches.push(longest);
   }
   isOver = true;
-  const count = MANY_KEYS.toLocaleString("en");
+  const count = keyCount.toLocaleString("en");
   return row(`longest stretch of a search among ${count} keys`, stretches, "ms");
 }
 

@@ -63,7 +63,8 @@ function section({ date, machine, deno, executable, rounds, rows }: Results): st
   return [
     `\`deno task bench\` on ${date}: ${machine}, Deno ${deno}. Start and memory: ${executable}.`,
     `Medians of ${rounds} rounds. *Echo* is a plain \`Deno.serve\` that parses and returns the same JSON body.`,
-    "The ratio is taken round by round. *Spread* is the width of its middle half.",
+    "The ratio is taken round by round. *Spread* is the width of its middle half. p99 is that of a quarter of",
+    "a second, the median of all quarters.",
     "",
     rowTable(rows),
     "",

@@ -34,6 +34,7 @@ export async function measure(
   const before = await readTimes();
   const result = await run();
   const after = await readTimes();
+  if (result.requests === 0) throw new Error("no request was answered");
   if (result.missing > 0) throw new Error(`${result.missing} requests got no answer`);
   return toSample(result, {
     before,

@@ -13,9 +13,10 @@ import { type Figure, makeRow, type Row, type Step } from "./rows.ts";
 import { runManyClients, runUnknownSender } from "./senders.ts";
 import { helperLine, serverLine } from "./subject.ts";
 import { ladderTable, rowTable } from "./table.ts";
+import { runV2 } from "./v2.ts";
 
 /** The parts, in the order in which they run. */
-export const PARTS = ["calls", "ladder", "senders", "rest", "micro"] as const;
+export const PARTS = ["calls", "ladder", "senders", "v2", "rest", "micro"] as const;
 /** One of {@link PARTS}. */
 export type Part = typeof PARTS[number];
 
@@ -52,8 +53,13 @@ const RUN: Readonly<Record<Part, (plan: Plan, findings: Findings) => Promise<voi
   calls: runCallsPart,
   ladder: runLadderPart,
   senders: runSendersPart,
+  v2: async ({ folder, effort }, { rows }) => {
+    const found = await runV2(folder, serverLine(undefined), effort);
+    rows.push(...found);
+    show("protocol v2", found);
+  },
   rest: runRestPart,
-  micro: async ({ folder, effort }) => show("micro", await runMicro(folder, effort.rounds)),
+  micro: async ({ folder, effort }) => show("micro", await runMicro(folder, effort)),
 };
 
 async function runCallsPart(
@@ -146,7 +152,7 @@ async function runRestPart(
   const starts: Readonly<Record<string, readonly Start[]>> = await runRest(
     folder,
     lines,
-    effort.rounds,
+    effort,
   );
   const ours = starts[OURS] ?? [];
   rows.push(...REST.map((figure) => makeRow(figure, ours)));

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { generateKeyPair } from "../lib/crypto/nacl.ts";
 import { Course, type Effort } from "./course.ts";
-import { runWrk } from "./load.ts";
+import { type Load, runWrk } from "./load.ts";
 import { makeRow, type Row } from "./rows.ts";
 import { measure, type Sample, type Samples, takeTurns } from "./rounds.ts";
 import { type BenchKeys, makeKeys, makeStore, sealRequests, writeBodies } from "./store.ts";
@@ -16,6 +16,7 @@ import { startSubject, type Subject, waitUntilServing } from "./subject.ts";
 const CONNECTIONS = 4;
 /** More unknown senders a second than one core can look for among 10,000 keys. */
 const REQUESTS_PER_SECOND = 1000;
+const BRIEF_REQUESTS = 20;
 const CONFIG = "[Proxy]\nForwardFor=1\n[Limits]\nFailuresPerMinute=1000000\nSearchPercent=100\n";
 
 /** Measures the CPU time of a call with many registered clients beside that with one. */
@@ -40,7 +41,7 @@ export async function runManyClients(
 export async function runUnknownSender<Name extends string>(
   folder: string,
   lines: Readonly<Record<Name, readonly string[]>>,
-  { rounds, seconds, clients }: Effort,
+  { rounds, seconds, clients, isBrief }: Effort,
 ): Promise<Samples<Name>> {
   const keys = makeKeys(1);
   const names = Object.keys(lines) as Name[];
@@ -55,8 +56,8 @@ export async function runUnknownSender<Name extends string>(
       await waitUntilServing(subject);
     }
     return await takeTurns(names, rounds, {
-      begin: () => prepare(bodies, keys, REQUESTS_PER_SECOND * seconds),
-      take: (name) => refuse(subjects[name], bodies, seconds),
+      begin: () => prepare(bodies, keys, isBrief ? BRIEF_REQUESTS : REQUESTS_PER_SECOND * seconds),
+      take: (name) => refuse(subjects[name], { bodies, seconds, isBrief }),
     });
   } finally {
     for (const subject of Object.values(subjects)) await subject?.stop();
@@ -69,13 +70,12 @@ async function prepare(path: string, keys: BenchKeys, count: number): Promise<vo
 
 async function refuse(
   subject: Subject | undefined,
-  bodies: string,
-  seconds: number,
+  load: Pick<Load, "bodies" | "seconds" | "isBrief">,
 ): Promise<Sample> {
   if (subject === undefined) throw new Error("the server was not started");
   return await measure(subject, async () => {
-    const load = { url: subject.url, bodies, connections: CONNECTIONS, seconds };
-    const result = await runWrk({ ...load, hasAddresses: true });
+    const { url } = subject;
+    const result = await runWrk({ ...load, url, connections: CONNECTIONS, hasAddresses: true });
     const accepted = result.requests - result.refused;
     if (accepted > 0) throw new Error(`${accepted} requests of unknown senders were accepted`);
     return result;

@@ -4,7 +4,7 @@
  * disturbs them: unknown senders, malformed requests, stalled connections, changes of modules and clients.
  */
 import { join } from "node:path";
-import { callFunction } from "../lib/client.ts";
+import { callV1 } from "../client/v1.ts";
 import { formatKey } from "../lib/crypto/keys.ts";
 import { generateKeyPair } from "../lib/crypto/nacl.ts";
 import { pause } from "./faults.ts";
@@ -32,8 +32,12 @@ export class Load {
   async call(functionName: string): Promise<void> {
     const { senders, server, secret } = this.#store;
     const { privateKey } = senders[this.counts.calls++ % senders.length] ?? server;
-    const keys = { privateKey, secretHex: secret, serverPublicKey: server.publicKey };
-    await callFunction({ url: new URL(this.#url), functionName, keys, timeoutMs: CALL_TIMEOUT_MS });
+    const keys = {
+      privateKey: formatKey(privateKey),
+      secret,
+      serverKey: formatKey(server.publicKey),
+    };
+    await callV1({ url: this.#url, functionName, keys, timeoutMs: CALL_TIMEOUT_MS });
   }
 
   /** Starts everything. @returns what ends it and waits for the end. */

@@ -12,12 +12,7 @@ import { readPrivateKey, readPublicKey, readSecret } from "../lib/crypto/key_fil
 import { NonceMark } from "../lib/crypto/nonce_mark.ts";
 import { Keyring } from "../lib/keys/keyring.ts";
 import { LogObserver } from "../lib/log_observer.ts";
-import {
-  encodeResponse,
-  encodeResult,
-  RequestParser,
-  type SealedRequest,
-} from "../lib/protocol/v1_messages.ts";
+import { encodeResponse, RequestParser, type SealedRequest } from "../lib/protocol/v1_messages.ts";
 import { MemoryClaims } from "../lib/replay/memory.ts";
 import { CONSTANT_TEXT } from "./store.ts";
 
@@ -27,6 +22,7 @@ type Handler = (request: Request, info: Info) => Response | Promise<Response>;
 const HEADERS: [string, string][] = [["content-type", "application/json"]];
 /** An answer of the usual length. */
 const FIXED_BODY = `{"value":"${"A".repeat(112)}"}`;
+const RESULT = new TextEncoder().encode(CONSTANT_TEXT);
 const box = await Box.load();
 const privateKey = await readPrivateKey("sec/server.key");
 const clientKey = await readPublicKey("sec/client_1.pub");
@@ -74,8 +70,8 @@ async function makeWholeAnswer(): Promise<Handler> {
     entryRequests: rememberedEntries,
     observer,
   });
-  const result = { ok: true, text: CONSTANT_TEXT, isJson: false } as const;
-  const functions = { call: () => result, describe: () => [] };
+  const result = { ok: true, bytes: RESULT, isJson: false } as const;
+  const functions = { call: () => result, describe: () => [], isRegistered: () => true };
   const { endpoint } = composeEndpoint({
     settings,
     box,
@@ -110,7 +106,7 @@ const STEPS: Readonly<Record<string, () => Handler | Promise<Handler>>> = {
   seal: () => async (request, info) => {
     await openAll(request, info);
     return answerWith(
-      encodeResponse(box.seal(key, nonceMark.make(), encodeResult(CONSTANT_TEXT))),
+      encodeResponse(box.sealView(key, nonceMark.make(), RESULT)),
     );
   },
   answer: makeWholeAnswer,

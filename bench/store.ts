@@ -82,15 +82,21 @@ export async function installConstant(home: string): Promise<void> {
 export const CONSTANT_TEXT = "It is currently: \n\tSat Mar 30 13:20:53 2024";
 const CONSTANT_MODULE = `export const entry_call = () => ${JSON.stringify(CONSTANT_TEXT)};\n`;
 
+/** Characters that are written at once. */
+const WRITE_CHARACTERS = 1_000_000;
+
 const box = await Box.load();
 
-/** Request bodies of some clients in turn, each under fresh nonces. */
-export function sealRequests(
+/**
+ * Request bodies of some clients in turn, each under fresh nonces. One after the other: a heap of hundreds of
+ * megabytes would be collected while the next measurement runs, and take a core from it.
+ */
+export function* sealRequests(
   keys: BenchKeys,
   clients: readonly KeyPair[],
   count: number,
   { functionName = "time_test", nowSeconds = Math.floor(Date.now() / 1000) } = {},
-): string[] {
+): Generator<string, undefined> {
   const sharedKeys = clients.map(({ privateKey }) => {
     const key = box.deriveSharedKey(keys.server.publicKey, privateKey);
     if (key === undefined) throw new Error("a key of low order");
@@ -98,19 +104,29 @@ export function sealRequests(
   });
   const nonce = new Uint8Array(24);
   const content = { secretHex: keys.secret, functionName, nowSeconds };
-  const bodies: string[] = [];
-  for (let i = 0; i < count; i++) {
-    const key = sharedKeys[i % sharedKeys.length];
-    if (key === undefined) break;
-    bodies.push(
-      encodeRequest(content, (plain) => box.seal(key, crypto.getRandomValues(nonce), plain)),
-    );
+  try {
+    for (let i = 0; i < count; i++) {
+      const key = sharedKeys[i % sharedKeys.length];
+      if (key === undefined) return;
+      yield encodeRequest(content, (plain) => box.seal(key, crypto.getRandomValues(nonce), plain));
+    }
+  } finally {
+    sharedKeys.forEach((key) => box.forget(key));
   }
-  sharedKeys.forEach((key) => box.forget(key));
-  return bodies;
 }
 
 /** Writes request bodies to a file, one a line. */
-export async function writeBodies(path: string, bodies: readonly string[]): Promise<void> {
-  await Deno.writeTextFile(path, bodies.join("\n") + "\n");
+export async function writeBodies(path: string, bodies: Iterable<string>): Promise<void> {
+  using file = await Deno.create(path);
+  const writer = file.writable.getWriter();
+  const encoder = new TextEncoder();
+  let lines = "";
+  for (const body of bodies) {
+    lines += `${body}\n`;
+    if (lines.length < WRITE_CHARACTERS) continue;
+    await writer.write(encoder.encode(lines));
+    lines = "";
+  }
+  await writer.write(encoder.encode(lines));
+  await writer.close();
 }

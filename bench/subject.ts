@@ -16,10 +16,15 @@ export interface Subject {
   readonly startMs: number;
   /** Waits until the log has a line. */
   readonly waitForLog: (pattern: RegExp) => Promise<void>;
+  /** Marks the end of the log. @returns what waits until the lines after the mark match a pattern. */
+  readonly markLog: () => (pattern: RegExp) => Promise<void>;
   /** The last lines of the log. */
   readonly logEnd: () => string;
   /** Proportional set size of the process, without its function processes. */
   readonly megabytes: () => Promise<number>;
+  /** Lets the process do nothing until it is resumed. */
+  readonly pause: () => void;
+  readonly resume: () => void;
   readonly stop: () => Promise<void>;
 }
 
@@ -38,15 +43,20 @@ export async function startSubject(line: readonly string[], cwd: string): Promis
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const release = removeOnSignal(() => process.kill("SIGTERM"));
+  const end = (): void => {
+    process.kill("SIGTERM");
+    // One that is paused would not see it.
+    process.kill("SIGCONT");
+  };
+  const release = removeOnSignal(end);
   const out = new Output(process.stdout), err = new Output(process.stderr);
   const ended = process.status.then(() => {
     throw new Error(`${line.join(" ")} exited:\n${err.text}`);
   });
   ended.catch(() => {});
-  const waitFor = async (output: Output, pattern: RegExp): Promise<void> => {
+  const waitFor = async (output: Output, pattern: RegExp, mark = 0): Promise<void> => {
     const timeout = AbortSignal.timeout(READY_TIMEOUT_MS);
-    await Promise.race([output.waitFor(pattern, timeout), ended]);
+    await Promise.race([output.waitFor(pattern, timeout, mark), ended]);
   };
   await waitFor(out, /\n/);
   const { pid } = process;
@@ -55,15 +65,39 @@ export async function startSubject(line: readonly string[], cwd: string): Promis
     pid,
     startMs: performance.now() - before,
     waitForLog: (pattern) => waitFor(err, pattern),
+    markLog: () => {
+      const mark = err.length;
+      return (pattern) => waitFor(err, pattern, mark);
+    },
     logEnd: () => err.text.split("\n").slice(-8).join("\n"),
     megabytes: () => proportionalMegabytes(pid),
+    pause: () => process.kill("SIGSTOP"),
+    resume: () => process.kill("SIGCONT"),
     async stop(): Promise<void> {
-      process.kill("SIGTERM");
+      end();
       await process.status;
       release();
       await Promise.all([out.ended, err.ended]);
     },
   };
+}
+
+/**
+ * Measures one of some programs while the others are paused: after many calls a server works for seconds
+ * on what has expired, which would take a core from the one that is measured.
+ */
+export async function measureAlone<T>(
+  subject: Subject,
+  all: Iterable<Subject>,
+  measure: () => Promise<T>,
+): Promise<T> {
+  const others = [...all].filter((each) => each !== subject);
+  for (const each of others) each.pause();
+  try {
+    return await measure();
+  } finally {
+    for (const each of others) each.resume();
+  }
 }
 
 /** Waits until a server can answer: its keys are loaded and its functions too. */
@@ -76,6 +110,8 @@ export async function waitUntilServing({ waitForLog }: Subject): Promise<void> {
 /** What a program writes, of which the last 100,000 characters are kept. */
 class Output {
   text = "";
+  /** Of everything that was written, in characters. */
+  length = 0;
   readonly ended: Promise<void>;
   #onText = (): void => {};
 
@@ -83,10 +119,13 @@ class Output {
     this.ended = this.#collect(stream);
   }
 
-  waitFor(pattern: RegExp, timeout: AbortSignal): Promise<void> {
+  /** @param mark the length before which nothing counts. */
+  waitFor(pattern: RegExp, timeout: AbortSignal, mark: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#onText = () => {
-        if (pattern.test(this.text)) resolve();
+        if (pattern.test(this.text.slice(Math.max(0, this.text.length - this.length + mark)))) {
+          resolve();
+        }
       };
       this.#onText();
       timeout.onabort = () => reject(new Error(`no output ${pattern} in time:\n${this.text}`));
@@ -96,7 +135,9 @@ class Output {
   async #collect(stream: ReadableStream<Uint8Array>): Promise<void> {
     const decoder = new TextDecoder();
     for await (const bytes of stream) {
-      this.text = (this.text + decoder.decode(bytes, { stream: true })).slice(-100_000);
+      const more = decoder.decode(bytes, { stream: true });
+      this.length += more.length;
+      this.text = (this.text + more).slice(-100_000);
       this.#onText();
     }
   }
