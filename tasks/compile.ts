@@ -2,17 +2,17 @@
  * @module
  * Builds the executable dist/msp with the permissions of the `msp` task, and FFI for the C library.
  * Further arguments go to `deno compile`: `--target`, `--output`, or paths to grant
- * (`--allow-read=/srv/keys`).
+ * (`--allow-read=/srv/keys`). MSP_COMPILER names another Deno that compiles; bundling needs 2.5 or newer.
  */
-import { runTool, type Tool } from "../bench/tool.ts";
+import { join } from "node:path";
+import { runTool, temporaryFolder, type Tool } from "../bench/tool.ts";
 import { LIBC_PATHS } from "../lib/functions/wall/libc.ts";
 import { type Place, programFlags } from "./flags.ts";
-import { ROOTS, writeProgramConfig } from "./packages.ts";
+import { readConfig } from "./packages.ts";
+import { bundleProgram } from "./program.ts";
 import { repositoryPath } from "./root.ts";
 
 const OUTPUT = "dist/msp";
-/** Variables that are built in. */
-const BUILD_ENV = repositoryPath("dist", "build.env");
 /** Flags that may be given once only; a path given by hand is added to the list. */
 const LIST_FLAG = /^(--allow-(?:read|write|env|net|run))=(.*)$/;
 
@@ -49,25 +49,31 @@ function systemOf(args: readonly string[]): Place {
 
 /** Compiles; passes on what the compiler prints. */
 async function compile(args: readonly string[]): Promise<{ code: number; complaint: string }> {
-  const config = await writeProgramConfig(repositoryPath("dist", "compile"));
-  const process = new Deno.Command(Deno.execPath(), {
-    // No code cache: it would lie in /tmp, where others may write.
+  await using folder = await temporaryFolder();
+  const [main, worker] = await bundleProgram(join(folder.path, "program"));
+  // The program is JavaScript without packages by then: what remains of deno.json is how it runs.
+  const { unstable } = await readConfig();
+  const config = join(folder.path, "deno.json");
+  await Deno.writeTextFile(config, JSON.stringify({ unstable, nodeModulesDir: "none" }));
+  const variables = join(folder.path, "build.env");
+  await Deno.writeTextFile(variables, `MSP_COMMIT=${await describeCommit()}\n`);
+  const process = new Deno.Command(Deno.env.get("MSP_COMPILER") || Deno.execPath(), {
     args: [
       "compile",
+      // It would lie in /tmp, where others may write.
       "--no-code-cache",
-      "--frozen",
+      // The gate has done it; what is compiled is JavaScript.
+      "--no-check",
       `--config=${config}`,
-      `--env-file=${BUILD_ENV}`,
-      ...ROOTS.slice(1).flatMap((root) => ["--include", root]),
+      `--env-file=${variables}`,
+      `--include=${worker}`,
       ...mergeFlags(programFlags(systemOf(args)), args),
       // For stage 1 of a function host alone: every other command gives it up first.
       `--allow-ffi=${LIBC_PATHS}`,
       ...args.some((word) => /^(-o|--output)(=|$)/.test(word)) ? [] : ["--output", OUTPUT],
-      ROOTS[0],
+      main,
     ],
     cwd: repositoryPath(),
-    // The compiler of 2.4.2 walks through prom-client's modules one inside the other.
-    env: { RUST_MIN_STACK: "16777216" },
     stderr: "piped",
   }).spawn();
   let complaint = "";
@@ -94,8 +100,13 @@ if (import.meta.main) {
     await runTool(TOOL, async () => {});
   }
   await Deno.mkdir(repositoryPath("dist"), { recursive: true });
-  await Deno.writeTextFile(BUILD_ENV, `MSP_COMMIT=${await describeCommit()}\n`);
-  const { code, complaint } = await compile(Deno.args);
+  const { code, complaint } = await compile(Deno.args).catch((error) => {
+    // The bundler needs a download of its own.
+    const complaint = error instanceof Error ? error.message : String(error);
+    // deno-lint-ignore no-console -- a task, for developers
+    console.error(complaint.trim());
+    return { code: 1, complaint };
+  });
   if (code !== 0 && NO_NETWORK.test(complaint)) {
     // deno-lint-ignore no-console -- a task, for developers
     console.error(

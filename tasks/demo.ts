@@ -3,14 +3,14 @@
  * `deno task demo`: the whole way in a temporary folder, with real processes and real HTTP. Shows
  * each command as a user would type it.
  */
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { runTool, say, type Tool, ToolError } from "../bench/tool.ts";
 import { programFlags } from "./flags.ts";
 import { repositoryPath } from "./root.ts";
 
 const TOOL = {
   name: "demo",
-  about: "Shows the whole way in a temporary folder: keys, registration, server, call.",
+  about: "Shows the whole way in a temporary folder: server, invite, join, call.",
   options: { binary: { value: "FILE", meaning: "an executable in place of the sources" } },
 } satisfies Tool<string>;
 
@@ -53,21 +53,12 @@ class Demo {
     return { url, process };
   }
 
-  async read(name: string): Promise<string> {
-    return await Deno.readTextFile(join(this.#folder, name));
-  }
-
-  /** Writes a file and shows the command that would. */
-  async write(name: string, text: string): Promise<void> {
-    say(`$ printf ${text} > ${name}`);
-    await Deno.writeTextFile(join(this.#folder, name), text, { mode: 0o600 });
-  }
-
   #command(args: readonly string[], stderr: "piped" | "inherit"): Deno.Command {
+    const folder = this.#folder;
     return new Deno.Command(this.#program, {
       args: [...this.#prefix, ...args],
-      cwd: this.#folder,
-      env: { MSP_LOGLEVEL: "WARNING" },
+      cwd: folder,
+      env: { MSP_LOGLEVEL: "WARNING", HOME: folder, XDG_CONFIG_HOME: folder, USERPROFILE: folder },
       stdin: "null",
       stdout: "piped",
       stderr,
@@ -76,18 +67,21 @@ class Demo {
 }
 
 async function show(demo: Demo): Promise<void> {
-  say("\n# The client creates its keys.");
-  await demo.msp("keygen", "pair", "client");
-  say("\n# The server's operator registers the public key, and tells the client two values.");
-  const registered = await demo.msp("appendclient", await demo.read("client.pub"));
-  say("\n# The client keeps them.");
-  await demo.write("client.secret", /Secret: (\S+)/.exec(registered)?.[1] ?? "");
-  await demo.write("server.pub", /key:\s+(\S+)/.exec(registered)?.[1] ?? "");
-  say("\n# The server runs, and the client calls a function.");
+  say("\n# The server runs, and its operator makes a link for a client.");
   const { url, process } = await demo.startServer();
   try {
-    const answer = await demo.msp("call", url, "time_test");
-    if (!answer.startsWith("It is currently")) throw new ToolError("the answer is another one");
+    const link = await demo.msp("invite", "laptop", "--url", new URL(url).origin);
+    say("\n# The client makes its keys, joins with the link, and calls a function.");
+    await demo.msp("join", link.trim(), "--profile", "home", "--v1", ".");
+    const answers = [
+      await demo.msp("call", "home", "time_test"),
+      // The same by protocol v1, with the three files.
+      await demo.msp("call", url, "time_test"),
+    ];
+    if (!answers.every((answer) => answer.startsWith("It is currently"))) {
+      throw new ToolError("the answer is another one");
+    }
+    await demo.msp("invites");
   } finally {
     say("\n$ kill %1");
     process.kill("SIGTERM");

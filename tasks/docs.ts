@@ -4,7 +4,7 @@
  * the options of functions in docs/modules.md, and the refusals in docs/operations.md. `--check` only tells whether they are up to date.
  */
 import { runTool, type Tool, ToolError } from "../bench/tool.ts";
-import { COMMANDS } from "../cli/commands.ts";
+import { loadCommands } from "../cli/commands.ts";
 import { commandHelp, programHelp } from "../cli/help.ts";
 import { ENVIRONMENT } from "../cli/environment.ts";
 import type { Kind } from "../lib/config/kinds.ts";
@@ -13,6 +13,7 @@ import { allOptions } from "../lib/config/options.ts";
 import { REFUSALS } from "../lib/refusals.ts";
 
 const ROOT = new URL("../", import.meta.url);
+const COMMANDS = await loadCommands();
 
 /** An option of config.ini or modules.ini. */
 interface Option {

@@ -17,8 +17,10 @@ import { captureV2, V2Mutator } from "./fuzz_v2.ts";
 const LANES = 256;
 /** Requests between two legitimate calls. */
 const CALL_EVERY = 500;
-/** What the memory may grow by after the first tenth of the requests. */
+/** What the memory may grow by, once the heap has its working size. */
 const MAX_GROWTH_MB = 100;
+/** Until then: a tenth of the requests, and no fewer than these. */
+const WARM_REQUESTS = 10_000;
 /** How long an answer may take; then the request was one that nobody can answer, such as half a head. */
 const PATIENCE_MS = 300;
 
@@ -85,7 +87,7 @@ async function fuzz(
 interface Result {
   readonly statuses: ReadonlyMap<string, number>;
   readonly failures: string[];
-  /** Megabytes, after the first tenth of the requests. */
+  /** Megabytes, once the server was warm. */
   readonly growth: number;
 }
 
@@ -101,12 +103,13 @@ async function attack(
     const answer = String(await callServer(url, client, "time_test"));
     if (!answer.startsWith("It is currently")) failures.push(`a legitimate call got ${answer}`);
   };
+  const warmAt = Math.min(count - 1, Math.max(WARM_REQUESTS, Math.floor(count / 10)));
   let sent = 0, baseline = 0;
   const lane = async (): Promise<void> => {
     while (sent < count && failures.length < 10) {
       const request = sent++;
       if (request % CALL_EVERY === 0) await callOnce();
-      if (request === Math.floor(count / 10)) baseline = await residentMegabytes(pid);
+      if (request === warmAt) baseline = await residentMegabytes(pid);
       if (request > 0 && request % 100_000 === 0) {
         say(`${request}: ${Math.round(await residentMegabytes(pid))} MB`);
       }

@@ -5,17 +5,22 @@
  */
 import { runTool, type Tool } from "../bench/tool.ts";
 import type { Command } from "../cli/command.ts";
-import { COMMANDS } from "../cli/commands.ts";
+import { loadCommands } from "../cli/commands.ts";
 import { usageLine } from "../cli/help.ts";
 import { VERSION } from "../lib/version.ts";
 
 /** Purpose of the program in one line. */
 const PURPOSE =
-  "registered clients call functions on this server, every value sealed with NaCl box";
+  "registered clients call functions on this server, and everything that they send and get is sealed";
 
-/** Text for roff: what has a meaning there is escaped. */
+const COMMANDS = await loadCommands();
+
+/** Text for roff: what has a meaning there is escaped, and what ASCII terminals lack is replaced. */
 function roff(text: string): string {
-  return text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replace(/^([.'])/gm, "\\&$1");
+  return text.replaceAll("…", "...").replaceAll("\\", "\\e").replaceAll("-", "\\-").replace(
+    /^([.'])/gm,
+    "\\&$1",
+  );
 }
 
 function manPage(): string {

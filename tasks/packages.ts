@@ -4,10 +4,8 @@
  * belong into the executable, its licences or its bill of materials.
  */
 import { dirname, join } from "node:path";
+import { ROOTS } from "./bundle.ts";
 import { repositoryPath } from "./root.ts";
-
-/** What the program starts from; the compiler does not see workers that are started by name. */
-export const ROOTS = ["main.ts", "lib/functions/host/worker.ts"] as const;
 
 /** A package of deno.lock. */
 export interface Package {
@@ -77,42 +75,10 @@ export interface Config {
   readonly version: string;
   readonly license: string;
   readonly imports: Readonly<Record<string, string>>;
+  readonly unstable: readonly string[];
 }
 
 /** deno.json. */
 export async function readConfig(): Promise<Config> {
   return JSON.parse(await Deno.readTextFile(repositoryPath("deno.json")));
-}
-
-/**
- * Writes deno.json and deno.lock without the packages that the program does not use: `deno compile` puts
- * everything that is locked into the executable.
- *
- * @returns the path of that deno.json
- */
-export async function writeProgramConfig(folder: string): Promise<string> {
-  const packages = await programPackages();
-  const names = new Set(packages.map(({ name }) => name));
-  const keys = new Set(packages.map(({ key }) => key));
-  const [config, lock] = [await readConfig(), await readLock()];
-  const isUsed = (specifier: string): boolean =>
-    names.has(/^npm:(.+?)@[^@]+$/.exec(specifier)?.[1] ?? "");
-  const imports = pick(config.imports, ([, target]) => isUsed(target));
-  const lockOfProgram = {
-    ...lock,
-    specifiers: pick(lock.specifiers, ([specifier]) => isUsed(specifier)),
-    npm: pick(lock.npm, ([key]) => keys.has(key)),
-    workspace: { dependencies: Object.values(imports).toSorted() },
-  };
-  await Deno.mkdir(folder, { recursive: true });
-  await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ ...config, imports }, null, 2));
-  await Deno.writeTextFile(`${folder}/deno.lock`, JSON.stringify(lockOfProgram, null, 2));
-  return `${folder}/deno.json`;
-}
-
-function pick<T>(
-  record: Readonly<Record<string, T>>,
-  isWanted: (entry: [string, T]) => boolean,
-): Record<string, T> {
-  return Object.fromEntries(Object.entries(record).filter(isWanted));
 }

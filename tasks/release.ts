@@ -28,7 +28,6 @@ The same commit gives the same bytes; SOURCE_DATE_EPOCH overrides the time of th
       meaning: `some of the targets, such as ${TARGETS.slice(0, 2).join(",")}`,
     },
     output: { value: "FOLDER", meaning: "another folder, which is replaced" },
-    "no-check": { meaning: "do not check types" },
   },
 } satisfies Tool<string>;
 /** Documents, and what they link to. */
@@ -90,10 +89,10 @@ async function commitTime(): Promise<string> {
   return given ?? (await run(repositoryPath(), "git", "log", "-1", "--format=%ct")).trim();
 }
 
-async function fillFolder(folder: string, target: string, flags: readonly string[]): Promise<void> {
+async function fillFolder(folder: string, target: string): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   const program = join(folder, target.includes("windows") ? "msp.exe" : "msp");
-  const compile = ["task", "compile", ...flags, "--target", target, "--output", program];
+  const compile = ["task", "compile", "--target", target, "--output", program];
   await run(repositoryPath(), Deno.execPath(), ...compile);
   await run(repositoryPath(), "cp", "-r", "--parents", ...DOCUMENTS, folder);
   for (const [file, text] of Object.entries(MANUAL)) {
@@ -139,7 +138,6 @@ function chosenTargets(list: string | undefined): readonly string[] {
 
 async function release({ values }: ToolArguments<keyof typeof TOOL["options"]>): Promise<void> {
   const output = resolve(values.output ?? repositoryPath("dist", "release"));
-  const flags = values["no-check"] === undefined ? [] : ["--no-check"];
   const targets = chosenTargets(values.targets);
   await Deno.remove(output, { recursive: true }).catch(() => {});
   await Deno.mkdir(output, { recursive: true });
@@ -147,7 +145,7 @@ async function release({ values }: ToolArguments<keyof typeof TOOL["options"]>):
   const files: string[] = [];
   for (const target of targets) {
     const folder = join(output, `msp-${VERSION}-${target}`);
-    await fillFolder(folder, target, flags);
+    await fillFolder(folder, target);
     await Deno.writeTextFile(join(folder, "THIRD-PARTY-LICENCES.txt"), notices);
     files.push(await pack(folder, target, time));
     await Deno.remove(folder, { recursive: true });
