@@ -11,13 +11,13 @@ ARG TARGETARCH
 # Shown by --version; git itself is not in the build.
 ARG MSP_COMMIT=
 ENV MSP_COMMIT=${MSP_COMMIT}
-# Types are checked where the tests run. /data is a volume of its own.
+# /data is a volume of its own.
 RUN case $TARGETARCH in \
       amd64) target=x86_64-unknown-linux-gnu ;; \
       arm64) target=aarch64-unknown-linux-gnu ;; \
       *) echo "Deno does not run on $TARGETARCH" >&2; exit 1 ;; \
     esac \
- && deno task compile --no-check --target $target --output /image/usr/local/lib/msp/msp \
+ && deno task compile --target $target --output /image/usr/local/lib/msp/msp \
       --allow-read=/data --allow-write=/data
 WORKDIR /image
 # In a container, paths are absolute.
@@ -34,7 +34,7 @@ RUN mkdir -p usr/local/bin usr/local/share/msp config app/modules log sec data \
 # `docker exec -it NAME /bin/bash` is how this server was always administered.
 FROM ${DEBIAN_IMAGE}
 LABEL org.opencontainers.image.title="Mini Share Point" \
-      org.opencontainers.image.description="Registered clients call functions on a server, every value sealed with NaCl box" \
+      org.opencontainers.image.description="Registered clients call functions on a server, and everything that they send and get is sealed" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=build /image/ /
 WORKDIR /app
