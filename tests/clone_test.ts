@@ -29,9 +29,9 @@ async function clone(folder: TempFolder): Promise<string> {
   return folder.join("a clone");
 }
 
-/** Runs something of the clone. */
+/** Runs something of the clone, on its own sources. */
 async function runIn(cwd: string, ...args: string[]): Promise<Outcome> {
-  return await run([Deno.execPath(), ...args], { cwd });
+  return await run(["env", "-u", "MSP_TEST_BINARY", Deno.execPath(), ...args], { cwd });
 }
 
 testIf(IS_CLONE, NO_CLONE, "a clone has no CR LF, whatever Git's settings are", async () => {

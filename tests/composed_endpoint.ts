@@ -11,7 +11,9 @@ import type { PrivateKey, PublicKey, SecretHex } from "../lib/crypto/keys.ts";
 import { loadSodium } from "../lib/crypto/sodium.ts";
 import type { CallRequest, CallResult, DescribedFunction } from "../lib/functions/types.ts";
 import type { Endpoint } from "../lib/http/endpoint.ts";
+import type { InviteDesk } from "../lib/keys/invite_desk.ts";
 import { Keyring } from "../lib/keys/keyring.ts";
+import { NO_RULES } from "../lib/keys/policy.ts";
 import { type Observer, SILENT } from "../lib/observer.ts";
 import type { RefusalCode } from "../lib/refusals.ts";
 import { RefusalClock } from "../lib/limits/refusal_clock.ts";
@@ -30,6 +32,8 @@ export interface EndpointSetup {
   /** The server's key for protocol v2. */
   readonly handshakeKey?: PrivateKey;
   readonly limits?: Partial<LimitSettings>;
+  /** Who lets unknown senders join; nobody without. */
+  readonly invites?: (keyring: Keyring) => InviteDesk;
   /** What the server lists. */
   readonly described?: readonly DescribedFunction[];
 }
@@ -42,7 +46,9 @@ export function makeEndpoint(
 ): { endpoint: Endpoint; refusals: RefusalCode[]; keyring: Keyring; tickets: Tickets } {
   const { box, serverPrivateKey, nowSeconds } = setup;
   const keyring = new Keyring(box, serverPrivateKey);
-  for (const publicKey of setup.clients) keyring.addKey(publicKey, { file: "client_1.pub" });
+  for (const publicKey of setup.clients) {
+    keyring.addKey(publicKey, { client: { about: { file: "client_1.pub", policy: NO_RULES } } });
+  }
   for (const secret of setup.secrets) keyring.addSecret(secret as SecretHex);
   const refusals: RefusalCode[] = [];
   const observer: Observer = { ...SILENT, refused: ({ code }) => void refusals.push(code) };
@@ -61,13 +67,20 @@ export function makeEndpoint(
         const entry = Object.hasOwn(setup.functions, name) ? setup.functions[name] : undefined;
         if (entry === undefined) return { ok: false, code: "unknown_function", executed: "no" };
         const result = entry(request);
-        return typeof result === "string" ? { ok: true, text: result, isJson: false } : result;
+        return typeof result === "string"
+          ? { ok: true, bytes: new TextEncoder().encode(result), isJson: false }
+          : result;
       },
+      isRegistered: (name) => Object.hasOwn(setup.functions, name),
       describe: () => setup.described ?? [],
     },
+    ...setup.invites === undefined ? {} : { invites: setup.invites(keyring) },
     observer,
     refusalClock: new RefusalClock(0),
-    ...(nowSeconds === undefined ? {} : { clock: () => nowSeconds() * 1000 }),
+    ...(nowSeconds === undefined ? {} : {
+      clock: () => nowSeconds() * 1000,
+      ticketClock: () => nowSeconds() * 1000,
+    }),
   });
   if (setup.handshakeKey !== undefined) handshakeKeys.use([setup.handshakeKey]);
   return {

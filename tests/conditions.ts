@@ -50,6 +50,9 @@ export async function hasPython(...modules: string[]): Promise<boolean> {
   return await succeeds(PYTHON, "-c", `import ${modules.join(", ")}`);
 }
 
+/** Whether tests with large numbers take all of them, as those of a release do. */
+export const IS_FULL = Deno.env.get("MSP_TEST_FULL") === "1";
+
 /** Whether tests run as root. */
 export const IS_ROOT = Deno.uid() === 0;
 

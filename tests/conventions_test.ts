@@ -13,16 +13,23 @@ const ROOT = repositoryPath();
 /** From the ground up; a file may import from its own floor and from those below it. */
 const FLOORS: readonly (readonly RegExp[])[] = [
   [/^client\//],
-  [/^lib\/(?:errors|version|refusals|prose|network_reason)\.ts$/, /^lib\/protocol\/base64\.ts$/],
-  [/^lib\/files\.ts$/, /^lib\/(?:watch|retry)\.ts$/, /^lib\/observer\.ts$/],
+  [
+    /^lib\/(?:errors|owner|version|refusals|prose|suggest|network_reason)\.ts$/,
+    /^lib\/protocol\/base64\.ts$/,
+  ],
+  [
+    /^lib\/files\.ts$/,
+    /^lib\/(?:folder_events|json_depth|retry|short_bytes|slices|watch)\.ts$/,
+    /^lib\/observer\.ts$/,
+  ],
   [/^lib\/log_file\.ts$/, /^lib\/log\.ts$/, /^lib\/state\.ts$/],
   [/^lib\/config\//, /^lib\/limits\//],
-  [/^lib\/crypto\//],
+  [/^lib\/crypto\//, /^lib\/redis\//],
   [/^lib\/keys\//, /^lib\/replay\//, /^lib\/functions\//],
   [/^lib\/protocol\//],
   [/^lib\/calls\.ts$/],
-  [/^lib\/http\//, /^lib\/metrics\.ts$/, /^lib\/log_observer\.ts$/],
-  [/^lib\/(server|composition|closers|first_start|registration|client|health|doctor\w*)\.ts$/],
+  [/^lib\/http\//, /^lib\/metrics\.ts$/, /^lib\/(?:log_observer|last_use)\.ts$/],
+  [/^lib\/(server|server_parts|server_metrics|composition|closers|cluster|first_start|registration\w*|registrar|invitation|health|doctor\w*)\.ts$/],
   [/^cli\//],
   [/^host\.ts$/],
   [/^main\.ts$/],
@@ -32,6 +39,7 @@ const SUBJECTS = [
   "lib/config",
   "lib/limits",
   "lib/crypto",
+  "lib/redis",
   "lib/keys",
   "lib/replay",
   "lib/functions",
@@ -43,7 +51,8 @@ const CRYPTO_DOORS: Readonly<Record<string, readonly string[]>> = {
   libsodium: ["lib/crypto/sodium.ts"],
   "@noble/ciphers/chacha.js": ["client/primitives.ts"],
   "@noble/ciphers/salsa.js": ["client/nacl_box.ts"],
-  "@noble/curves/ed25519.js": ["client/primitives.ts"],
+  "@noble/curves/abstract/montgomery.js": ["client/primitives.ts"],
+  "@noble/curves/ed25519.js": ["lib/crypto/public_key.ts"],
   "@noble/hashes/hkdf.js": ["client/primitives.ts"],
   "@noble/hashes/sha2.js": ["client/primitives.ts"],
   tweetnacl: ["lib/crypto/nacl.ts"],
@@ -146,6 +155,15 @@ Deno.test("the client package runs everywhere: no Deno, no Node, three dependenc
   }
 });
 
+Deno.test("the library of msp mcp is loaded by that command alone, and only when it runs", async () => {
+  for (const { path, text, imports } of await readSources()) {
+    const isLibrary = imports.some((each) => /^vendor\/|modelcontextprotocol/.test(each));
+    assert.equal(isLibrary, path === "cli/mcp_server.ts", path);
+    assert.ok(!imports.includes("cli/mcp_server.ts"), `${path} imports cli/mcp_server.ts`);
+    assert.equal(text.includes('import("./mcp_server.ts")'), path === "cli/mcp.ts", path);
+  }
+});
+
 Deno.test("every file opens with @module, and every export of lib/ and client/ has a docstring", async () => {
   for (const { path, text } of await readSources()) {
     assert.match(text, /^\/\*\*\n \* @module\n/, path);
@@ -175,9 +193,9 @@ Deno.test("the tasks serve and msp have the permissions of the one table, by pat
   const self = `,"$(deno eval 'console.log(Deno.execPath())')"`;
   const flagsOf = (task: string): string[] =>
     task.replace(self, "").split(" ").filter((word) => word.startsWith("--"));
-  for (const task of [tasks.serve, tasks.msp]) {
+  for (const [task, isServerOnly] of [[tasks.serve, true], [tasks.msp, false]] as const) {
     assert.ok(task.includes(self));
-    assert.deepEqual(flagsOf(task), programFlags("linux"));
+    assert.deepEqual(flagsOf(task), programFlags("linux", { isServerOnly }));
   }
   assert.ok(programFlags().includes("--no-prompt"));
   const elsewhere = programFlags("elsewhere").filter((flag) => flag !== "--allow-run");

@@ -3,7 +3,7 @@
  * What the documents show is what the program does.
  */
 import assert from "node:assert/strict";
-import { COMMANDS } from "../cli/commands.ts";
+import { COMMAND_NAMES } from "../cli/commands.ts";
 import { allOptions } from "../lib/config/options.ts";
 import { freePort, PROGRAM, run, ServerProcess, TempFolder } from "./program.ts";
 
@@ -25,7 +25,8 @@ async function machine(
   const program = PROGRAM.map((word) => `'${word}'`).join(" ");
   await folder.write("bin/msp", `#!/bin/sh\nexec ${program} "$@"\n`);
   await Deno.chmod(folder.join("bin/msp"), 0o755);
-  const env = { PATH: `${folder.join("bin")}:${Deno.env.get("PATH")}` };
+  const PATH = `${folder.join("bin")}:${Deno.env.get("PATH")}`;
+  const env = { PATH, HOME: folder.join("home") };
   return async (cwd, script) => {
     await Deno.mkdir(folder.join(cwd), { recursive: true });
     const line = ["bash", "-c", `set -e\n${script}`];
@@ -38,31 +39,23 @@ async function machine(
 Deno.test("README: the quick start and the example function work as written", async () => {
   await using folder = await TempFolder.make();
   const run = await machine(folder);
-  const [create = "", register = "", call = ""] = blocksBelow("## Quick start", "## Your own");
+  const [serve = "", invite = "", join = ""] = blocksBelow("## Quick start", "## Your own");
   const [hello = ""] = blocksBelow("## Your own function", "## How it works");
   const helloCall = /`(msp call [^`]+ hello)`/.exec(readme)?.[1] ?? "";
-  assert.match(create, /^msp keygen/);
-  assert.match(call, /^msp call /m);
+  assert.match(serve, /^msp serve +#[^\n]*\n$/);
+  assert.match(join, /^msp join .*\nmsp call /);
   assert.notEqual(helloCall, "");
-  // Another port than 8000, which may be taken here, is all that is changed.
+  // Another port than 8000, which may be taken here, and the link are all that is changed.
   const port = freePort();
-  const atPort = (text: string): string => text.replaceAll(":8000/", `:${port}/`);
   await folder.write("server/config/config.ini", `[Server]\nPort=${port}\n`);
-
-  await run("client", create);
-  await Deno.copyFile(folder.join("client/client.pub"), folder.join("server/client.pub"));
-  const [registration = "", serve] = register.split(/^msp serve\b.*\n/m);
-  assert.equal(serve, "", "the last line starts the server");
-  await run("server", registration);
   await using _server = await ServerProcess.startListening({ cwd: folder.join("server") });
-  for (const name of ["registered", "sec/server.key", "sec/clients.dev"]) {
-    assert.equal(await folder.mode(`server/${name}`), "600", name);
-  }
-  await Deno.copyFile(folder.join("server/registered"), folder.join("client/registered"));
-  assert.match(await run("client", atPort(call)), /^It is currently: \n\t/);
-  assert.equal(await folder.mode("client/client.secret"), "600");
+  const link = (await run("server", invite.replace(":8000", `:${port}`))).trim();
+  const shown = /'(http:[^']*…)'/.exec(join)?.[1] ?? "";
+  assert.equal(link.replace(/(?<=#1\.).*/, "…"), shown.replace(":8000", `:${port}`));
+  const joined = await run("client", join.replace(shown, link));
+  assert.match(joined, /^Joined .* as profile home\nIt is currently: \n\t/);
   await run("server", hello);
-  const until = `for i in $(seq 50); do ${atPort(helloCall)} 2>/dev/null && exit; sleep 0.1; done`;
+  const until = `for i in $(seq 50); do ${helloCall} 2>/dev/null && exit; sleep 0.1; done`;
   assert.equal(await run("client", until), "Hello from hello\n");
 });
 
@@ -71,7 +64,7 @@ const PAGES = await readPages();
 
 async function readPages(): Promise<{ file: URL; name: string; text: string }[]> {
   const pages: { file: URL; name: string; text: string }[] = [];
-  for (const folder of ["", "docs/", "docs/decisions/", "examples/"]) {
+  for (const folder of ["", "docs/", "docs/decisions/", "examples/", "examples/v1/"]) {
     for await (const { name } of Deno.readDir(new URL(folder, ROOT))) {
       if (!name.endsWith(".md")) continue;
       const file = new URL(folder + name, ROOT);
@@ -107,7 +100,6 @@ Deno.test("the documents link to headings that exist", () => {
 
 Deno.test("the documents name commands, tasks, options and files that exist", async () => {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
-  const commands = COMMANDS.map(({ name }) => name);
   const options = allOptions().map(({ section, name }) => `[${section}] ${name}`);
   let count = 0;
   const check = (isTrue: boolean, name: string, what: string): void => {
@@ -116,7 +108,7 @@ Deno.test("the documents name commands, tasks, options and files that exist", as
   };
   for (const { name, text } of PAGES) {
     for (const [, command = ""] of text.matchAll(/(?:^|`)msp ([a-z][a-z-]*)/gm)) {
-      check(commands.includes(command), name, `the command ${command}`);
+      check(COMMAND_NAMES.includes(command), name, `the command ${command}`);
     }
     for (const [, task = ""] of text.matchAll(/deno(?:@[\d.]+)? task ([a-z]+)/g)) {
       check(task in tasks, name, `the task ${task}`);

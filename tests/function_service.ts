@@ -4,6 +4,7 @@
  * and with times that a test can wait for.
  */
 import assert from "node:assert/strict";
+import { toText } from "../lib/functions/bytes.ts";
 import { rememberPermissions } from "../lib/config/permissions.ts";
 import { settingsFrom } from "../lib/config/settings.ts";
 import { FunctionService, type ServiceOptions } from "../lib/functions/service.ts";
@@ -11,22 +12,15 @@ import type { CallResult } from "../lib/functions/types.ts";
 import { type FunctionSetup, waitUntil, writeModules } from "./functions.ts";
 import { run, type TempFolder } from "./program.ts";
 
-/** Process numbers of this process's children, without the one that finds them. */
-async function children(): Promise<number[]> {
-  const { out } = await run(["ps", "-o", "pid=,comm=", "--ppid", String(Deno.pid)], { cwd: "." });
-  return out.split("\n").filter((line) => line !== "" && !line.endsWith(" ps"))
-    .map((line) => parseInt(line));
-}
-
 /** A service, and what it told its observer. */
 export class TestService {
   readonly service: FunctionService;
   /** `fault: …`, `recovered: …`, `reloaded: …`, `exited: …` */
   readonly events: string[] = [];
-  readonly #others: readonly number[];
+  readonly #folder: string;
 
-  private constructor(folder: TempFolder, others: readonly number[], options: ServiceOptions) {
-    this.#others = others;
+  private constructor(folder: TempFolder, options: ServiceOptions) {
+    this.#folder = folder.join("modules");
     const note = (kind: string) => (_: string, what: string) =>
       void this.events.push(`${kind}: ${what.replaceAll(folder.path, "…")}`);
     const { settings } = settingsFrom({ options: [], faults: [] }, "defaults");
@@ -64,7 +58,7 @@ export class TestService {
     awaited?: string,
   ): Promise<TestService> {
     await writeModules(folder, setup);
-    const subject = new TestService(folder, await children(), options);
+    const subject = new TestService(folder, options);
     try {
       await subject.service.start();
       const { functions } = subject.service;
@@ -81,7 +75,7 @@ export class TestService {
   async call(name: string, params?: string): Promise<string> {
     const result = await this.result(name, params);
     assert.ok(result.ok, JSON.stringify(result));
-    return result.text;
+    return toText(result.bytes);
   }
 
   async result(name: string, params?: string): Promise<CallResult> {
@@ -92,7 +86,7 @@ export class TestService {
   async waitForAnswer(name: string, text: string): Promise<void> {
     await waitUntil(async () => {
       const result = await this.result(name);
-      return result.ok && result.text === text;
+      return result.ok && toText(result.bytes) === text;
     }, `${name} answers ${text}`);
   }
 
@@ -110,13 +104,25 @@ export class TestService {
     return this.events.filter((each) => pattern.test(each)).length;
   }
 
-  /** Process numbers of the function hosts. */
+  /**
+   * Process numbers of the function hosts. Other test files run in the same process, and have children of
+   * their own: those that may read this folder are meant.
+   */
   async hosts(): Promise<number[]> {
-    return (await children()).filter((pid) => !this.#others.includes(pid));
+    const { out } = await run(
+      ["ps", "-ww", "-o", "pid=,args=", "--ppid", String(Deno.pid)],
+      { cwd: "." },
+    );
+    return out.split("\n").filter((line) => line.includes(this.#folder)).map((line) =>
+      parseInt(line)
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.service.close();
-    await waitUntil(async () => (await this.hosts()).length === 0, "all processes are gone");
+    await waitUntil(
+      () => Promise.resolve(this.service.functions.processCount === 0),
+      "all processes have ended",
+    );
   }
 }

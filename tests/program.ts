@@ -100,6 +100,8 @@ export interface ServerOptions extends RunOptions {
   readonly openFiles?: number;
   /** A program and its arguments, which becomes the server. */
   readonly wrap?: readonly string[];
+  /** How the program itself is started, if not as {@link PROGRAM}. */
+  readonly program?: readonly string[];
 }
 
 /** A server of the program, in a process of its own. */
@@ -142,7 +144,7 @@ export class ServerProcess {
     const limit = openFiles === undefined
       ? []
       : ["bash", "-c", `ulimit -n ${openFiles}; exec "$@"`, "bash"];
-    const line = [...limit, ...options.wrap ?? [], ...PROGRAM, "serve", ...args];
+    const line = [...limit, ...options.wrap ?? [], ...options.program ?? PROGRAM, "serve", ...args];
     const process = new Deno.Command(line[0] ?? "", {
       args: line.slice(1),
       cwd: options.cwd,

@@ -5,10 +5,9 @@
  * for its children too.
  */
 import { Libc } from "../lib/functions/wall/libc.ts";
+import { PR_SET_SECCOMP, SECCOMP_MODE_FILTER } from "../lib/functions/wall/seccomp.ts";
 
 const PR_SET_NO_NEW_PRIVS = 38;
-const PR_SET_SECCOMP = 22;
-const SECCOMP_MODE_FILTER = 2;
 
 const [refused = "", path = "", ...args] = Deno.args;
 /** linux/filter.h: loads the number of the call; returns an error for some, allows the others. */

@@ -33,10 +33,19 @@ export const STAGE_LINE: readonly string[] = RUNTIME.isExecutable ? [...PROGRAM,
   STAGE_COMMAND,
 ];
 
-/** Arguments of a stage 2 that runs one of our commands. */
-export function hiddenArgs(...args: readonly string[]): string[] {
-  if (RUNTIME.isExecutable) return [...args];
-  return [...RUN, `--allow-ffi=${LIBC_PATHS}`, repositoryPath("host.ts"), ...args];
+/** The command line that becomes a program for which some system calls end at once (refuse_calls.ts). */
+export function without(calls: string): string[] {
+  return [
+    Deno.execPath(),
+    "run",
+    "--quiet",
+    "--no-lock",
+    "--config",
+    repositoryPath("deno.json"),
+    "--allow-all",
+    repositoryPath("tests", "refuse_calls.ts"),
+    calls,
+  ];
 }
 
 /** Arguments of a stage 2 that runs a script with every permission: what is refused, the kernel refuses. */
@@ -44,8 +53,8 @@ export function scriptArgs(script: string): string[] {
   return [...RUN, "--allow-all", script];
 }
 
-/** The policy of a host without grants; stage 2 runs the given arguments. */
-export function emptyPolicy(args: readonly string[]): StagePolicy {
+/** The policy of a host without grants; stage 2 runs the given arguments, or stage 1 makes its check. */
+export function emptyPolicy(args?: readonly string[]): StagePolicy {
   return stagePolicy({
     server: Deno.pid,
     abi: "latest",
@@ -55,8 +64,7 @@ export function emptyPolicy(args: readonly string[]): StagePolicy {
     workers: 1,
     maxFileBytes: 0,
     hasOwnUser: false,
-    args,
-    env: STAGE_2_ENV,
+    ...args === undefined ? {} : { next: { args, env: STAGE_2_ENV } },
   });
 }
 
@@ -66,8 +74,15 @@ export function startStage(
   input = "",
   wrap: readonly string[] = [],
 ): Deno.ChildProcess {
+  const child = startWaitingStage(wrap);
+  void giveInput(child, policy, input);
+  return child;
+}
+
+/** Starts stage 1, which waits for its policy. */
+export function startWaitingStage(wrap: readonly string[] = []): Deno.ChildProcess {
   const [program = "", ...args] = [...wrap, ...STAGE_LINE];
-  const child = new Deno.Command(program, {
+  return new Deno.Command(program, {
     args,
     clearEnv: true,
     env: { NO_COLOR: "1", HOME: Deno.env.get("HOME") ?? "/" },
@@ -75,10 +90,17 @@ export function startStage(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+}
+
+/** Gives stage 1 its policy, and its stage 2 what it reads. */
+export async function giveInput(
+  child: Deno.ChildProcess,
+  policy: StagePolicy,
+  input = "",
+): Promise<void> {
   const writer = child.stdin.getWriter();
   const text = new TextEncoder().encode(stageInput(policy) + input);
-  writer.write(text).then(() => writer.close()).catch(() => {});
-  return child;
+  await writer.write(text).then(() => writer.close()).catch(() => {});
 }
 
 /** Runs stage 1, and what it becomes, to the end. */

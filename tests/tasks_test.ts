@@ -49,7 +49,6 @@ Deno.test("deno task compile without a network says what else there is", async (
     Deno.execPath(),
     "task",
     "compile",
-    "--no-check",
     "--output",
     folder.join("msp"),
   ];
@@ -119,15 +118,15 @@ testIf(
     const release = [
       "task",
       "release",
-      "--no-check",
       "--targets",
       target,
       "--output",
       folder.join("out"),
     ];
-    const made = await run(["npx", "-y", "deno@2.4.2", ...release], {
+    const compiler = await compilerOfRuntime();
+    const made = await run([Deno.execPath(), ...release], {
       cwd: repositoryPath(),
-      env: { DENORT_BIN: DENORT, SOURCE_DATE_EPOCH: "1700000000" },
+      env: { DENORT_BIN: DENORT, MSP_COMPILER: compiler, SOURCE_DATE_EPOCH: "1700000000" },
     });
     assert.equal(made.code, 0, made.err);
     const cwd = folder.join("out");
@@ -148,6 +147,28 @@ testIf(
     await assertLinks(folder.join(root));
   },
 );
+
+testIf(
+  isFile(DENORT),
+  "no runtime to compile with, .ci/compile gets one",
+  "the same sources give the same executable",
+  async () => {
+    await using folder = await TempFolder.make();
+    const env = { DENORT_BIN: DENORT, MSP_COMPILER: await compilerOfRuntime(), MSP_COMMIT: "test" };
+    for (const name of ["first", "second"]) {
+      const line = [Deno.execPath(), "task", "compile", "--output", folder.join(name)];
+      const { code, err } = await run(line, { cwd: repositoryPath(), env });
+      assert.equal(code, 0, err);
+    }
+    assert.equal((await run(["cmp", "first", "second"], { cwd: folder.path })).code, 0);
+  },
+);
+
+/** The Deno whose compiler fits the runtime. */
+async function compilerOfRuntime(): Promise<string> {
+  const line = ["npx", "-y", "-p", "deno@2.4.2", "-c", "command -v deno"];
+  return (await run(line, { cwd: "/" })).out.trim();
+}
 
 /** Every relative link of every document leads to something. */
 async function assertLinks(root: string): Promise<void> {

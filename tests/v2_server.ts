@@ -50,6 +50,10 @@ export class TestServer {
   list: unknown = [];
   /** Part of every welcome. */
   welcome: Partial<Welcome> = {};
+  /** Tokens, and the keys that used them, in hex; empty where none did. */
+  readonly invites = new Map<string, string>();
+  /** Payloads of the hellos of unknown senders. */
+  readonly payloads: string[] = [];
   /** Names of the functions that ran, in their order. */
   readonly ran: string[] = [];
   hellos = 0;
@@ -95,15 +99,18 @@ export class TestServer {
       prologue: prologueOf(keyId),
     });
     const sender = responder.readSender(hello.noise);
-    if (sender === undefined || responder.readPayload() === undefined) return undefined;
-    if (toHex(sender) !== toHex(pairOf(this.#clientKey).publicKey)) return undefined;
+    const payload = sender && responder.readPayload();
+    if (sender === undefined || payload === undefined) return undefined;
+    const isKnown = toHex(sender) === toHex(pairOf(this.#clientKey).publicKey);
+    const status = isKnown ? "welcome" : this.#join(toHex(sender), decodeUtf8(payload) ?? "");
+    if (status === undefined) return undefined;
     const ephemeral = pairOf(randomBytes(32));
     const keys = responder.agree(ephemeral);
     if (keys === undefined) return undefined;
     const ticket = randomBytes(40);
     this.#sessions.set(toHex(ticket), { keys, used: new Set() });
     const { sealed } = responder.writePayload(writeWelcomePayload({
-      status: "welcome",
+      status,
       lifetimeSeconds: 3600,
       timeMs: 0,
       ticket,
@@ -111,6 +118,17 @@ export class TestServer {
       ...this.welcome,
     }));
     return concat(Uint8Array.of(KIND.welcome), ephemeral.publicKey, sealed);
+  }
+
+  /** What an unknown sender gets for an invite; nothing without one. */
+  #join(sender: string, text: string): Welcome["status"] | undefined {
+    this.payloads.push(text);
+    if (text === "") return undefined;
+    const { invite } = JSON.parse(text);
+    if (!this.invites.has(invite)) return undefined;
+    const user = this.invites.get(invite) || sender;
+    this.invites.set(invite, user);
+    return user === sender ? "welcome" : "invite not valid";
   }
 
   #call(body: Bytes): Bytes | undefined {

@@ -13,10 +13,11 @@ export async function bundle(
   path: string,
   target: string,
   flags: readonly string[] = [],
+  cwd = ROOT,
 ): Promise<void> {
   const options = ["--quiet", "--platform", "browser", ...flags, "-o", target];
   const line = [Deno.execPath(), "bundle", ...options, path];
-  const { code, err } = await run(line, { cwd: ROOT });
+  const { code, err } = await run(line, { cwd });
   if (code !== 0) throw new Error(err);
 }
 

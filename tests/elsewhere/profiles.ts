@@ -5,8 +5,11 @@
 import assert from "node:assert/strict";
 import { runAll } from "./collect.ts";
 import { browserProfiles } from "../../client/browser.ts";
+import { fromBase64 } from "../../client/bytes.ts";
+import { join } from "../../client/join.ts";
+import { formatLink } from "../../client/link.ts";
 import { ProfileError } from "../../client/profile.ts";
-import { TestServer } from "../v2_server.ts";
+import { lostAfter, TestServer } from "../v2_server.ts";
 
 const { profile } = new TestServer();
 let count = 0;
@@ -110,6 +113,24 @@ Deno.test("ten pages at once use one wrapping key", async () => {
     assert.equal((await browserProfiles(name).load(each)).privateKey, profile.privateKey);
   }
   assert.equal((await records(name, "keys")).length, 1);
+});
+
+Deno.test("join() keeps its key pair in the page, and uses it again", async () => {
+  const server = new TestServer();
+  server.invites.set("A".repeat(22), "");
+  server.fates.push(lostAfter, lostAfter, lostAfter);
+  const profiles = browserProfiles(freshName());
+  const link = formatLink({
+    url: "http://test.invalid",
+    serverKey: fromBase64(server.profile.serverKey) ?? assert.fail("no key"),
+    token: new Uint8Array(16),
+  });
+  const options = { profiles, profile: "home", fetch: server.fetch };
+  await join(link, options).then(() => assert.fail("no error"), () => {});
+  const kept = await profiles.load("home");
+  const joined = await join(link, options);
+  assert.equal(joined.profile.privateKey, kept.privateKey);
+  assert.equal(joined.wasKept, true);
 });
 
 const outcome = await runAll();

@@ -4,6 +4,8 @@
  */
 import { runAll } from "./collect.ts";
 import "../unit/client/connection_test.ts";
+import "../unit/client/join_test.ts";
+import "../unit/client/link_test.ts";
 
 /** What came of them. */
 export const outcome = await runAll();
