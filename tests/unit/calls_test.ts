@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { Calls } from "../../lib/calls.ts";
 import type { CallResult } from "../../lib/functions/types.ts";
 import type { ClientRecord } from "../../lib/keys/keyring.ts";
+import { ClientPolicy, NO_RULES } from "../../lib/keys/policy.ts";
+import type { ClientRules } from "../../lib/keys/rules.ts";
 import { type Called, SILENT } from "../../lib/observer.ts";
 import type { Protocol, Sealed, Unverified } from "../../lib/protocol/protocol.ts";
 import type { Refusal } from "../../lib/refusals.ts";
@@ -12,8 +14,14 @@ const CLIENT: ClientRecord = {
   slot: 0,
   fingerprint: "0".repeat(16),
   file: "c.pub",
+  label: "c.pub",
+  policy: NO_RULES,
 };
-const OK: CallResult = { ok: true, text: "result", isJson: false };
+const OK: CallResult = {
+  ok: true,
+  bytes: new TextEncoder().encode("result"),
+  isJson: false,
+};
 
 /** What each step gives, where it differs from a call that succeeds. */
 interface Way {
@@ -26,6 +34,10 @@ interface Way {
   readonly reference?: string;
   readonly call?: CallResult;
   readonly isRemovedMeanwhile?: boolean;
+  /** Rules of the client. */
+  readonly rules?: ClientRules;
+  /** The protocol has words for a client that is refused. */
+  readonly tellsBar?: boolean;
   /** Whether each step gives a promise. */
   readonly isSlow?: boolean;
 }
@@ -37,6 +49,7 @@ async function take(way: Way): Promise<{
   called: Called[];
 }> {
   const steps: string[] = [], called: Called[] = [];
+  const client = { ...CLIENT, policy: new ClientPolicy([way.rules ?? {}]) };
   const step = <T>(name: string, value: T): T => {
     steps.push(name);
     return value;
@@ -55,7 +68,7 @@ async function take(way: Way): Promise<{
     parse: (body) => step("parse", way.parse ?? { ok: true, message: body }),
     referenceOf: () => way.reference,
     authenticate: (message) =>
-      soon(step("sender", way.authenticate ?? { ok: true, client: CLIENT, content: message })),
+      soon(step("sender", way.authenticate ?? { ok: true, client, content: message })),
     verify: () =>
       step(
         "verify",
@@ -65,15 +78,19 @@ async function take(way: Way): Promise<{
           calls: [{ functionName: "f", params: "{}" }],
         },
       ),
+    sealBar: (_, code) => way.tellsBar ? { ok: true, body: step("bar", code) } : undefined,
     accepted: () => step("accepted", undefined),
     seal(_, [result = fail()]): Sealed | Refusal {
-      if (result.ok) return step("seal", { ok: true, body: result.text });
+      if (result.ok) {
+        return step("seal", { ok: true, body: new TextDecoder().decode(result.bytes) });
+      }
       const { code, detail } = result;
       return step("seal", { ok: false, code, ...detail === undefined ? {} : { detail } });
     },
   };
   const calls = new Calls({
     functions: {
+      isRegistered: () => way.call?.ok !== false || way.call.code !== "unknown_function",
       call: (name, { params }) => soon(step(`run ${name} ${params}`, way.call ?? OK)),
     },
     observer: {
@@ -81,6 +98,7 @@ async function take(way: Way): Promise<{
       called: (event) => void called.push(event),
     },
     isRegistered: () => !way.isRemovedMeanwhile,
+    clock: () => 1_000_000,
   });
   const answer = await calls.answer(protocol, "body", "192.0.2.1");
   return { steps, answer, called };
@@ -154,7 +172,9 @@ Deno.test("Calls.answer() names a function only where it is registered", async (
   assert.equal(failed.called[0]?.refusal, "function_failed");
   const unknown = await take({ call: { ok: false, code: "unknown_function", executed: "no" } });
   assert.deepEqual(unknown.answer, { ok: false, code: "unknown_function", client: CLIENT });
-  assert.deepEqual(unknown.called, [], "an unknown name is the sender's text");
+  const [called] = unknown.called;
+  assert.equal(called?.refusal, "unknown_function");
+  assert.equal(called?.functionName, undefined, "an unknown name is the sender's text");
 });
 
 Deno.test("Calls.answer() claims nothing where a copy does no harm", async () => {
@@ -178,4 +198,32 @@ Deno.test("Calls.answer() gives the reference of a request to its refusals and i
     assert.equal(answer.reference, reference);
   }
   assert.equal((await take({ reference })).called[0]?.reference, reference);
+});
+
+Deno.test("Calls.answer() enforces rules once the claim is settled, and before the function runs", async () => {
+  const table: { rules: ClientRules; code: string | undefined; isWhole: boolean; why: string }[] = [
+    { rules: { functions: ["f"] }, code: undefined, isWhole: false, why: "allowed" },
+    { rules: { functions: ["g"] }, code: "function_not_allowed", isWhole: false, why: "another" },
+    { rules: { expiresAtSeconds: 1001 }, code: undefined, isWhole: false, why: "in time" },
+    { rules: { expiresAtSeconds: 1000 }, code: "client_expired", isWhole: true, why: "expired" },
+    { rules: { from: ["192.0.2.0/24"] }, code: undefined, isWhole: false, why: "from here" },
+    { rules: { from: ["10.0.0.1"] }, code: "client_source", isWhole: true, why: "elsewhere" },
+  ];
+  assert.equal(table.length, 6);
+  for (const isSlow of [false, true]) {
+    for (const { rules, code, isWhole, why } of table) {
+      const { steps, answer, called } = await take({ rules, isSlow });
+      if (code === undefined) {
+        assert.deepEqual(steps, FULL, why);
+        continue;
+      }
+      assert.equal(answer.ok ? "" : answer.code, code, why);
+      const before = FULL.slice(0, 6);
+      const expected = isWhole ? before.filter((step) => step !== "accepted") : [...before, "seal"];
+      assert.deepEqual(steps, expected, `${why}: claimed for good, gains no trust, runs nothing`);
+      assert.deepEqual(called.map(({ refusal }) => refusal), isWhole ? [] : [code], why);
+    }
+  }
+  const told = await take({ rules: { expiresAtSeconds: 0 }, tellsBar: true, needsNoClaim: true });
+  assert.deepEqual(told.answer, { ok: true, body: "client_expired" });
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { lookAt, lookBelow, Watch } from "../../lib/watch.ts";
+import { isSameSight, lookAt, lookBelow, lookCloselyAt, Watch } from "../../lib/watch.ts";
+import { waitUntil } from "../functions.ts";
 import { TempFolder } from "../program.ts";
 
 Deno.test("Watch.takeUp() runs one reload at a time, and one more for any number of callers", async () => {
@@ -95,4 +96,35 @@ Deno.test("lookBelow() sees files through links, ends in circles, and leaves out
   const before = await lookAt(folder.join("m/shared/s.js"));
   await folder.write("shared/s.js", "changed");
   assert.notEqual(await lookAt(folder.join("m/shared/s.js")), before);
+});
+
+Deno.test("lookCloselyAt() sees every kind of change, and one within the tick of another", async () => {
+  await using folder = await TempFolder.make();
+  const path = folder.join("a");
+  const look = (): string => lookCloselyAt(path);
+  const old = async (): Promise<string> => {
+    await waitUntil(() => Promise.resolve(!look().includes("recent")), "the file is old");
+    return look();
+  };
+  assert.equal(look(), "NotFound");
+  await folder.write("a", "1");
+  const recent = look();
+  const seen = await old();
+  assert.ok(recent === seen || isSameSight(recent, seen), "only how recent it is differs");
+  const changes: [what: string, change: () => Promise<unknown>][] = [
+    ["its content, in place and as long", () => folder.write("a", "2")],
+    ["its mode", () => Deno.chmod(path, 0o600)],
+    ["its time, set back", () => Deno.utime(path, 1, 1)],
+    ["another file in its place", async () => {
+      await folder.write("b", "2");
+      await Deno.utime(folder.join("b"), 1, 1);
+      await Deno.rename(folder.join("b"), path);
+    }],
+  ];
+  assert.equal(changes.length, 4);
+  for (const [what, change] of changes) {
+    const before = await old();
+    await change();
+    assert.ok(!isSameSight(look(), before), what);
+  }
 });

@@ -150,6 +150,14 @@ const ROWS: readonly Row[] = [
     message: /redirects to https:\/\/else\.invalid\/v2$/,
   },
   {
+    why: "a redirect to something else than a web server",
+    fates: [status(307, false, { location: "data:text/plain,x" })],
+    code: "protocol",
+    executed: "no",
+    ran: 0,
+    message: /redirects to another address$/,
+  },
+  {
     why: "a redirect that makes a GET of it",
     fates: [status(302, false, { location: "/v2/" })],
     code: "protocol",

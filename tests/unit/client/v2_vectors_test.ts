@@ -3,7 +3,7 @@
  * The vectors were made with another implementation.
  */
 import assert from "node:assert/strict";
-import { concat, toHex } from "../../../client/bytes.ts";
+import { concat, toBase64, toHex } from "../../../client/bytes.ts";
 import {
   callNonce,
   callReference,
@@ -154,6 +154,7 @@ for (const implementation of IMPLEMENTATIONS) {
         ...session,
         serial: vector.serial,
         kid: parseInt(VECTORS.ticket_kid, 16),
+        clientName: toBase64(client.publicKey),
       });
     });
   });

@@ -71,6 +71,7 @@ const FAULTS: { line: string; state: RegExp; why: string }[] = [
   { line: "Net=https://x.org", state: /expected hosts such as/, why: "a URL" },
   { line: "Net=x.org:70000", state: /expected hosts such as/, why: "no port" },
   { line: "Net=x.org,,y.org", state: /expected hosts such as/, why: "a gap" },
+  { line: "Env=MSP_REDIS_PASSWORD", state: /is a secret of the server/, why: "a secret" },
   { line: "Env=A-B", state: /expected names of variables/, why: "no name" },
   { line: "Read=/a,", state: /expected paths, separated by commas/, why: "an empty path" },
   { line: "Read=/a, ~/b", state: /nothing replaces ~ here/, why: "a home folder" },
@@ -93,7 +94,7 @@ Deno.test("readModules() warns of unknown sections and options", async () => {
   assert.equal(entries.length, 1);
   assert.deepEqual(warnings, [
     "/modules.ini: line 4 is in the section [g], which is not that of a function",
-    "/modules.ini: line 6: unknown option [f] raed",
+    "/modules.ini: line 6: unknown option [f] raed; did you mean Read?",
   ]);
 });
 

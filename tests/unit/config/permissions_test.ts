@@ -27,7 +27,12 @@ Deno.test("narrowPermissions() keeps what the server needs and what functions ma
       ],
     }));`;
   await folder.write("script.js", script);
-  const line = [Deno.execPath(), "run", ...programFlags(), "script.js"];
+  const line = [
+    Deno.execPath(),
+    "run",
+    ...programFlags("here", { isServerOnly: true }),
+    "script.js",
+  ];
   const { out, err } = await run(line, { cwd: folder.path });
   assert.notEqual(out, "", err);
   assert.deepEqual(JSON.parse(out), {

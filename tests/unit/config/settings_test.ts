@@ -33,7 +33,9 @@ Deno.test("settingsFrom() reads the Python program's file, with defaults for mis
   assert.deepEqual(settingsOf(ORIGINAL), {
     listen: { host: "0.0.0.0", port: 8000 },
     ipAddressTtlSeconds: 300,
+    publicUrl: undefined,
     requestTtlSeconds: 30,
+    clientFunctions: undefined,
     store: { serverFolder: "/sec", clientsFolder: "/sec", register: "/sec/clients.dev" },
     stateFolder: "/sec/state",
     proxy: {
@@ -63,6 +65,8 @@ Deno.test("settingsFrom() reads the Python program's file, with defaults for mis
     },
     functions: { maxHeapMegabytes: 512, wall: "auto", user: undefined },
     admin: undefined,
+    cluster: undefined,
+    logCalls: false,
     logFormat: "text",
   });
 });
@@ -81,7 +85,7 @@ Deno.test("configText() has every option once, with its default and a comment of
   const text = configText();
   for (const { section, name, fallback } of allOptions()) {
     const [, own = ""] = new RegExp(`^\\[${section}\\]\n([^[]*)`, "m").exec(text) ?? [];
-    const line = new RegExp(`^# .{1,80}\n${name}=${fallback}$`, "gm");
+    const line = new RegExp(`^# .{1,80}\n${name}=${fallback.replace("*", "\\*")}$`, "gm");
     assert.equal([...own.matchAll(line)].length, 1, `[${section}] ${name}`);
   }
 });
@@ -226,12 +230,14 @@ Deno.test("settingsFrom() names file, section, option, value and what is expecte
 });
 
 Deno.test("settingsFrom() warns of unknown options and goes on", () => {
-  const text = "[Server]\nPrt=1\n[Sever]\nPort=2\n[server]\nPort=3";
+  const text = "[Server]\nPrt=1\n[Sever]\nPort=2\n[server]\nPort=3\nRequestTTL=9\nfoo=1";
   const { settings, warnings } = settingsFrom(parseIni(text), "config.ini");
   assert.equal(settings.listen.port, 3, "names of sections are case-insensitive");
   assert.deepEqual(warnings, [
-    "config.ini line 2: unknown option [Server] prt",
-    "config.ini line 4: unknown option [Sever] port",
+    "config.ini: line 2: unknown option [Server] prt; did you mean [Server] Port?",
+    "config.ini: line 4: unknown option [Sever] port; did you mean [Server] Port?",
+    "config.ini: line 7: unknown option [server] requestttl; did you mean [Clients] RequestTTL?",
+    "config.ini: line 8: unknown option [server] foo",
   ]);
 });
 
@@ -240,5 +246,41 @@ Deno.test("OPTIONS has no two options of one name in a section, and defaults of 
   assert.equal(new Set(names).size, names.length);
   for (const { name, kind, fallback } of allOptions()) {
     assert.ok("value" in kind.parse(fallback), name);
+  }
+});
+
+Deno.test("settingsFrom() reads where Redis is, and shows no password of a URL", () => {
+  const cases = [
+    { url: "redis://cache", host: "cache", port: 6379, isTls: false, database: 0 },
+    {
+      url: "rediss://cache.internal:7000/3",
+      host: "cache.internal",
+      port: 7000,
+      isTls: true,
+      database: 3,
+    },
+    { url: "redis://[::1]:1", host: "::1", port: 1, isTls: false, database: 0 },
+    { url: "REDIS://10.0.0.1/", host: "10.0.0.1", port: 6379, isTls: false, database: 0 },
+    { url: "redis://msp@c", host: "c", port: 6379, isTls: false, database: 0, username: "msp" },
+  ];
+  for (const { url, ...expected } of cases) {
+    assert.deepEqual(settingsOf(`[Cluster]\nRedis=${url}\n`).cluster?.redis, expected, url);
+  }
+  const refused = [
+    "",
+    "cache",
+    "http://c",
+    "redis://",
+    "redis://c:0",
+    "redis://c:65536",
+    "redis://c/x",
+  ];
+  for (const url of [...refused, "redis://u:hidden@c", "redis://:hidden@c", "redis://hidden%@c"]) {
+    assert.throws(() => settingsOf(`[Cluster]\nRedis=${url}\n`), (error) => {
+      assert.ok(error instanceof ConfigError, url);
+      assert.match(error.message, /\[Cluster\] Redis = "[^"]*", expected none, or a URL such as/);
+      assert.doesNotMatch(error.message, /hidden/);
+      return true;
+    });
   }
 });

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import nacl from "tweetnacl";
 import { decodeBase64 } from "../../../lib/protocol/base64.ts";
+import { Aead } from "../../../lib/crypto/aead.ts";
 import { Box, type SharedKey } from "../../../lib/crypto/box.ts";
 import type { PrivateKey, PublicKey } from "../../../lib/crypto/keys.ts";
 import { ClientBox, generateKeyPair } from "../../../lib/crypto/nacl.ts";
 import { NonceMark } from "../../../lib/crypto/nonce_mark.ts";
+import { loadSodium } from "../../../lib/crypto/sodium.ts";
 
 const box = await Box.load();
 const server = generateKeyPair();
@@ -177,5 +179,22 @@ Deno.test("NonceMark.isOwn() recognizes its own nonces, even after a restart, an
     assert.ok(!mark.isOwn(nacl.randomBytes(24)));
     nonce[i % 24] = (nonce[i % 24] ?? 0) ^ 1;
     assert.ok(!mark.isOwn(nonce));
+  }
+});
+
+Deno.test("Box.sealView() and Aead.views give what seal() and open() give", async () => {
+  const sodium = await loadSodium();
+  const aead = new Aead(sodium);
+  const shared = derive(generateKeyPair().publicKey);
+  const nonce = nacl.randomBytes(24), key = nacl.randomBytes(32), ad = nacl.randomBytes(7);
+  for (const length of [0, 1, 44, 20_000]) {
+    const plaintext = nacl.randomBytes(length);
+    const copy = box.seal(shared, nonce, plaintext);
+    assert.deepEqual(box.sealView(shared, nonce, plaintext), copy);
+    const sealed = aead.seal(key, nonce, { ad, plaintext });
+    assert.deepEqual(aead.views.seal(key, nonce, { ad, plaintext }), sealed);
+    assert.deepEqual(aead.views.open(key, nonce, { ad, sealed }), Uint8Array.from(plaintext));
+    const tampered = sealed.with(0, (sealed[0] ?? 0) ^ 1);
+    assert.equal(aead.views.open(key, nonce, { ad, sealed: tampered }), undefined);
   }
 });

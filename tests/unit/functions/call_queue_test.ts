@@ -1,26 +1,46 @@
 import assert from "node:assert/strict";
-import { type CallLimits, CallQueue, WorkerSlot } from "../../../lib/functions/call_queue.ts";
-import type { CallOutcome, ToHost } from "../../../lib/functions/messages.ts";
+import { type CallLimits, CallQueue } from "../../../lib/functions/call_queue.ts";
+import { WorkerSlot } from "../../../lib/functions/worker_slot.ts";
+import {
+  type CallNumber,
+  type HostedCall,
+  ResultWriter,
+  type WrittenOutcome,
+} from "../../../lib/functions/frames.ts";
 import type { CallResult } from "../../../lib/functions/types.ts";
 
 /** A worker that writes down what it is sent. */
 class RecordingSlot extends WorkerSlot {
-  readonly sent: ToHost[];
+  /** The calls that it got, message by message. */
+  readonly batches: (readonly HostedCall[])[] = [];
+  readonly aborted: CallNumber[] = [];
 
   constructor(worker = 0) {
-    const sent: ToHost[] = [];
-    super(worker, (message) => sent.push(message));
-    this.sent = sent;
+    super(worker, {
+      calls: (_, calls) => void this.batches.push([...calls]),
+      abort: (_, { place, serial }) => void this.aborted.push({ place, serial }),
+    });
   }
 
-  /** Ids of the calls that it got, message by message. */
-  get batches(): readonly (readonly number[])[] {
-    return this.sent.flatMap((message) => message[0] === "call" ? [message[2]] : []);
-  }
-
-  get ids(): number[] {
+  get calls(): HostedCall[] {
     return this.batches.flat();
   }
+}
+
+type Answer = readonly [CallNumber, WrittenOutcome];
+
+/** Has a worker report how calls ended. */
+function report(
+  queue: CallQueue,
+  slot: WorkerSlot,
+  hasReturned: boolean,
+  answers: readonly Answer[],
+): boolean {
+  let isAsked = true;
+  const writer = new ResultWriter(({ written }) => isAsked = queue.receive(slot, written));
+  for (const [call, outcome] of answers) writer.add(call, outcome);
+  writer.send(hasReturned);
+  return isAsked;
 }
 
 const LIMITS: CallLimits = {
@@ -35,9 +55,16 @@ function makeQueue(limits: Partial<CallLimits> = {}): CallQueue {
   return new CallQueue({ ...LIMITS, ...limits });
 }
 
-function answer(ids: readonly number[], text = "done"): CallOutcome[] {
-  return ids.map((id) => [id, "text", text]);
+function answer(calls: readonly CallNumber[], text = "done"): Answer[] {
+  return calls.map((call) => [call, { kind: "text", text }]);
 }
+
+/** Calls of one turn of the event loop go to a worker together, at its end. */
+async function dispatched(): Promise<void> {
+  await Promise.resolve();
+}
+
+const DONE: CallResult = { ok: true, bytes: new TextEncoder().encode("done"), isJson: false };
 
 /** The result of a call that must have one by now. */
 async function settled(result: CallResult | Promise<CallResult>): Promise<CallResult> {
@@ -53,32 +80,39 @@ Deno.test("CallQueue.call() waits for a worker, then takes its result", async ()
   const queue = makeQueue();
   const slot = new RecordingSlot();
   const result = queue.call({});
+  await dispatched();
   assert.equal(queue.length, 1);
   queue.useSlots([slot]);
   assert.deepEqual(slot.batches.length, 1);
-  queue.receive(slot, true, answer(slot.ids));
-  assert.deepEqual(await settled(result), { ok: true, text: "done", isJson: false });
+  report(queue, slot, true, answer(slot.calls));
+  assert.deepEqual(await settled(result), DONE);
   assert.equal(queue.length, 0);
 });
 
-Deno.test("CallQueue.call() passes params on as text, and leaves them out when there are none", () => {
+Deno.test("CallQueue.call() passes params on as text, and leaves them out when there are none", async () => {
   const queue = makeQueue();
   const slot = new RecordingSlot();
   queue.useSlots([slot]);
   queue.call({ params: '{"a":1}' });
+  await dispatched();
+  await Promise.resolve();
   queue.call({});
-  queue.receive(slot, true, []);
-  assert.deepEqual(slot.sent.map((message) => message.slice(3)), [[[['{"a":1}']]], []]);
+  await dispatched();
+  report(queue, slot, true, []);
+  assert.deepEqual(slot.calls.map(({ params }) => params), ['{"a":1}', undefined]);
 });
 
-const OUTCOMES: { outcome: (id: number) => CallOutcome; result: CallResult }[] = [
-  { outcome: (id) => [id, "json", "{}"], result: { ok: true, text: "{}", isJson: true } },
+const OUTCOMES: { outcome: WrittenOutcome; result: CallResult }[] = [
   {
-    outcome: (id) => [id, "error", "Error: no"],
+    outcome: { kind: "json", text: "{}" },
+    result: { ok: true, bytes: new TextEncoder().encode("{}"), isJson: true },
+  },
+  {
+    outcome: { kind: "error", text: "Error: no" },
     result: { ok: false, code: "function_failed", detail: "Error: no", executed: "yes" },
   },
   {
-    outcome: (id) => [id, "public", "It is locked", "1"],
+    outcome: { kind: "public", text: "It is locked", more: "1" },
     result: {
       ok: false,
       code: "function_failed",
@@ -89,7 +123,7 @@ const OUTCOMES: { outcome: (id: number) => CallOutcome; result: CallResult }[] =
     },
   },
   {
-    outcome: (id) => [id, "params", "the member a", "/x"],
+    outcome: { kind: "params", text: "the member a", more: "/x" },
     result: {
       ok: false,
       code: "function_params",
@@ -98,15 +132,24 @@ const OUTCOMES: { outcome: (id: number) => CallOutcome; result: CallResult }[] =
       data: { path: "/x", expected: "the member a" },
     },
   },
-  {
-    outcome: (id) => [id, "large", ""],
+  ...[
+    { kind: "large", text: "" },
+    { kind: "text", text: "x".repeat(101) },
+    { kind: "json", text: "é".repeat(51) },
+    { kind: "public", text: "x".repeat(51), more: "x".repeat(50) },
+  ].map((outcome) => ({
+    outcome: outcome as WrittenOutcome,
     result: {
       ok: false,
       code: "function_result_too_large",
       executed: "yes",
       detail: "100 bytes",
       data: { maxResultBytes: 100 },
-    },
+    } as const,
+  })),
+  {
+    outcome: { kind: "error", text: "é".repeat(9000) },
+    result: { ok: false, code: "function_failed", detail: "é".repeat(2000), executed: "yes" },
   },
 ];
 
@@ -116,7 +159,8 @@ Deno.test("CallQueue.receive() tells results from errors", async () => {
     const slot = new RecordingSlot();
     queue.useSlots([slot]);
     const call = queue.call({});
-    queue.receive(slot, true, slot.ids.map(outcome));
+    await dispatched();
+    report(queue, slot, true, slot.calls.map((each) => [each, outcome]));
     assert.deepEqual(await settled(call), result);
   }
 });
@@ -126,42 +170,51 @@ Deno.test("CallQueue.receive() believes a worker only what it was asked", async 
   const [slot, other] = [new RecordingSlot(0), new RecordingSlot(1)];
   queue.useSlots([slot]);
   const call = queue.call({});
-  queue.receive(other, true, answer(slot.ids, "forged"));
+  await dispatched();
+  assert.equal(report(queue, other, true, answer(slot.calls, "forged")), false);
   assert.equal(queue.length, 1);
-  queue.receive(slot, true, [...answer(slot.ids), ...answer(slot.ids, "again"), [
-    9e9,
-    "text",
-    "x",
-  ]]);
-  assert.deepEqual(await settled(call), { ok: true, text: "done", isJson: false });
+  const { place = 0, serial = 0 } = slot.calls[0] ?? {};
+  const forged = [{ place: 4e9, serial }, { place, serial: serial + 1 }];
+  for (const each of forged) assert.equal(report(queue, slot, false, answer([each])), false);
+  assert.equal(queue.length, 1);
+  const twice = [...answer(slot.calls), ...answer(slot.calls, "again")];
+  assert.equal(report(queue, slot, true, twice), false);
+  assert.equal(report(queue, slot, false, []), false, "nothing was asked");
+  assert.equal(report(queue, slot, true, []), false, "it is free already");
+  assert.equal(slot.running, 0);
+  assert.deepEqual(await settled(call), DONE);
 });
 
-Deno.test("CallQueue gives a worker the next calls when it has taken the last ones, then more at once", () => {
+Deno.test("CallQueue gives a worker the next calls when it has taken the last ones, then more at once", async () => {
   const queue = makeQueue();
   const slot = new RecordingSlot();
   queue.useSlots([slot]);
   for (let i = 0; i < 20; i++) queue.call({});
+  await dispatched();
   assert.deepEqual(slot.batches.map(({ length }) => length), [1]);
-  for (let i = 0; i < 4; i++) queue.receive(slot, true, answer(slot.batches.at(-1) ?? []));
+  for (let i = 0; i < 4; i++) report(queue, slot, true, answer(slot.batches.at(-1) ?? []));
   assert.deepEqual(slot.batches.map(({ length }) => length), [1, 2, 4, 8, 5]);
 });
 
-Deno.test("CallQueue spreads calls over the workers, to the one that runs the fewest", () => {
+Deno.test("CallQueue spreads calls over the workers, to the one that runs the fewest", async () => {
   const queue = makeQueue();
   const slots = [0, 1, 2].map((worker) => new RecordingSlot(worker));
   queue.useSlots(slots);
   for (let i = 0; i < 6; i++) {
     queue.call({});
+    await dispatched();
     // They take a call at once and run it for long.
-    for (const slot of slots) if (slot.busySinceMs !== undefined) queue.receive(slot, true, []);
+    for (const slot of slots) if (slot.busySinceMs !== undefined) report(queue, slot, true, []);
   }
-  assert.deepEqual(slots.map(({ ids }) => ids.length), [2, 2, 2]);
+  assert.deepEqual(slots.map(({ calls }) => calls.length), [2, 2, 2]);
 });
 
-Deno.test("CallQueue refuses calls beyond its limit at once", () => {
+Deno.test("CallQueue refuses calls beyond its limit at once", async () => {
   const queue = makeQueue({ queueLimit: 2 });
   queue.call({});
+  await dispatched();
   queue.call({});
+  await dispatched();
   assert.deepEqual(queue.call({}), {
     ok: false,
     code: "function_busy",
@@ -178,6 +231,7 @@ Deno.test("CallQueue.expire() answers calls that wait and calls that run, and te
   const slot = new RecordingSlot();
   queue.useSlots([slot]);
   const calls = [queue.call({}), queue.call({})];
+  await dispatched();
   queue.expire(performance.now());
   assert.equal(queue.length, 2, "too early");
   queue.expire(performance.now() + 11);
@@ -192,24 +246,26 @@ Deno.test("CallQueue.expire() answers calls that wait and calls that run, and te
       data: { retryAfterMs: 1000 },
     },
   ]);
-  assert.deepEqual(slot.sent.at(-1), ["abort", 0, slot.ids]);
+  assert.deepEqual(slot.aborted, slot.calls.map(({ place, serial }) => ({ place, serial })));
   assert.equal(slot.awaited, 0);
-  queue.receive(slot, true, answer(slot.ids));
+  report(queue, slot, true, answer(slot.calls));
   assert.equal(slot.running, 0);
-  assert.equal(slot.ids.length, 1, "what waited is never sent");
+  assert.equal(slot.calls.length, 1, "what waited is never sent");
 });
 
-Deno.test("CallQueue.stuckness() sees a worker that keeps calls, and one that leaves them behind", () => {
+Deno.test("CallQueue.stuckness() sees a worker that keeps calls, and one that leaves them behind", async () => {
   const queue = makeQueue({ timeoutMs: 100, queueLimit: 2 });
   const slot = new RecordingSlot();
   queue.useSlots([slot]);
   queue.call({});
+  await dispatched();
   assert.equal(queue.stuckness(performance.now()), undefined);
   assert.equal(queue.stuckness(performance.now() + 101), "is stuck");
   for (let i = 0; i < 3; i++) {
-    queue.receive(slot, true, []);
+    report(queue, slot, true, []);
     queue.expire(performance.now() + 101);
     if (i < 2) queue.call({});
+    await dispatched();
   }
   assert.equal(queue.stuckness(performance.now()), "leaves calls behind");
 });
@@ -219,10 +275,12 @@ Deno.test("CallQueue: calls that wait go to the next workers, those that run nev
   const [old, next] = [new RecordingSlot(0), new RecordingSlot(1)];
   queue.useSlots([old]);
   const running = queue.call({});
+  await dispatched();
   const waiting = queue.call({});
+  await dispatched();
   queue.useSlots([next]);
-  assert.deepEqual([old.ids.length, next.ids.length], [1, 1]);
-  assert.notDeepEqual(old.ids, next.ids);
+  assert.deepEqual([old.calls.length, next.calls.length], [1, 1]);
+  assert.notDeepEqual(old.calls, next.calls);
   queue.failSlots([old], "its process ended");
   assert.deepEqual(await settled(running), {
     ok: false,
@@ -230,7 +288,7 @@ Deno.test("CallQueue: calls that wait go to the next workers, those that run nev
     detail: "its process ended",
     executed: "maybe",
   });
-  queue.receive(next, true, answer(next.ids));
+  report(queue, next, true, answer(next.calls));
   assert.equal((await settled(waiting)).ok, true);
 });
 
@@ -239,7 +297,9 @@ Deno.test("CallQueue.failWaiting() leaves calls that run alone", async () => {
   const slot = new RecordingSlot();
   queue.useSlots([slot]);
   queue.call({});
+  await dispatched();
   const waiting = queue.call({});
+  await dispatched();
   queue.failWaiting("gone");
   assert.deepEqual(await settled(waiting), {
     ok: false,
@@ -255,18 +315,20 @@ Deno.test("CallQueue.failAll() answers calls that run too, and tells their worke
   const slot = new RecordingSlot();
   queue.useSlots([slot]);
   const calls = [queue.call({}), queue.call({})];
+  await dispatched();
   queue.failAll("forbidden");
   const results = await Promise.all(calls.map(settled));
   assert.deepEqual(results.map((each) => !each.ok && each.executed), ["maybe", "no"]);
-  assert.deepEqual(slot.sent.at(-1), ["abort", 0, slot.ids]);
+  assert.deepEqual(slot.aborted, slot.calls.map(({ place, serial }) => ({ place, serial })));
 });
 
-Deno.test("CallQueue tells who calls only where the function may know", () => {
+Deno.test("CallQueue tells who calls only where the function may know", async () => {
   for (const tellsCaller of [true, false]) {
     const queue = makeQueue({ tellsCaller });
     const slot = new RecordingSlot();
     queue.useSlots([slot]);
     queue.call({ client: "Anna" });
-    assert.deepEqual(slot.sent[0]?.slice(3), tellsCaller ? [[[null, "Anna"]]] : []);
+    await dispatched();
+    assert.deepEqual(slot.calls.map(({ client }) => client), [tellsCaller ? "Anna" : undefined]);
   }
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseIni } from "../../../lib/config/ini.ts";
 import { modulesFrom } from "../../../lib/config/modules.ts";
-import { WorkerSlot } from "../../../lib/functions/call_queue.ts";
+import { WorkerSlot } from "../../../lib/functions/worker_slot.ts";
 import { ServedFunction } from "../../../lib/functions/function.ts";
 import type { FunctionPlan } from "../../../lib/functions/plan.ts";
 
@@ -19,7 +19,7 @@ function plan(version: string): FunctionPlan {
   };
 }
 
-const slots = (): WorkerSlot[] => [new WorkerSlot(0, () => {})];
+const slots = (): WorkerSlot[] => [new WorkerSlot(0, { calls: () => {}, abort: () => {} })];
 
 /** A function that serves version 1. */
 function serving(): { served: ServedFunction; first: FunctionPlan; slots: WorkerSlot[] } {
@@ -112,7 +112,10 @@ Deno.test("ServedFunction.refuse() reports a fault of modules.ini once, and keep
 
 Deno.test("ServedFunction waits for its workers to come back, or is broken without a version", () => {
   const { served, slots } = serving();
-  served.loseWorkers([new WorkerSlot(7, () => {})], "another host ended");
+  served.loseWorkers(
+    [new WorkerSlot(7, { calls: () => {}, abort: () => {} })],
+    "another host ended",
+  );
   assert.equal(served.state, "ready");
   served.loseWorkers(slots, "its host ended");
   assert.deepEqual([served.state, served.wantsLoad], ["loading", true]);

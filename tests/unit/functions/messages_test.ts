@@ -1,25 +1,17 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { LineReader } from "../../../lib/functions/line_reader.ts";
-import {
-  type CallOutcome,
-  cutOutcome,
-  MAX_TEXT_LENGTH,
-  parseFromHost,
-} from "../../../lib/functions/messages.ts";
+import { MAX_TEXT_LENGTH, parseFromHost } from "../../../lib/functions/messages.ts";
 
 const GOOD: unknown[] = [
   ["loading", 0],
   ["loaded", 3, { title: "A light" }],
   ["failed", 1, "other", "does not load"],
   ["failed", 1, "address in use", "does not load"],
-  ["results", 2, true, []],
-  ["results", 2, false, [[1, "text", "x"], [2, "json", "{}"], [3, "error", "Error: no"]]],
-  ["results", 2, false, [[1, "public", "x", "1"], [2, "params", "x", "/a"], [3, "large", ""]]],
   ["output", 0, "info", "a line"],
   ["left out", 0, 7],
   ["memory", 123_456],
-  ["idle cpu", 10_000, ["f", "g"]],
+  ["cpu", 1000],
 ];
 
 Deno.test("parseFromHost() takes every message of a host as it is", () => {
@@ -38,23 +30,11 @@ const BAD: { text: string; why: string }[] = [
   { text: `["loading",-1]`, why: "a negative number" },
   { text: `["loading",1.5]`, why: "a fraction" },
   { text: `["loading","1"]`, why: "a text for a number" },
-  { text: `["results",0,true,[[1,"text","x",1]]]`, why: "a number for more text" },
-  { text: `["results",0,true,[[1,"text","x","x","x"]]]`, why: "too many members" },
-  { text: `["results",0,1,[]]`, why: "a number for a boolean" },
-  { text: `["results",0,true,{}]`, why: "no list of outcomes" },
-  { text: `["results",0,true,[[1,"text"]]]`, why: "an outcome without text" },
-  { text: `["results",0,true,[[1,"text",{"length":0}]]]`, why: "an object for a text" },
-  { text: `["results",0,true,[[1,"other","x"]]]`, why: "an unknown kind of outcome" },
-  { text: `["results",0,true,[["1","text","x"]]]`, why: "a text for an id" },
-  {
-    text: JSON.stringify(["results", 0, true, Array(257).fill([1, "text", ""])]),
-    why: "too many outcomes",
-  },
   { text: `["output",0,"fatal","x"]`, why: "an unknown level" },
   { text: `["output",0,"constructor","x"]`, why: "a member of every object" },
   { text: `["output",0,"info",7]`, why: "a number for a text" },
   { text: `["left out",0,-1]`, why: "a negative count" },
-  { text: `["idle cpu",1,[1]]`, why: "a number for a name" },
+  { text: `["cpu","1"]`, why: "a text for a time" },
 ];
 
 Deno.test("parseFromHost() takes nothing else", () => {
@@ -70,20 +50,6 @@ Deno.test("parseFromHost() cuts texts for the log, and believes of a module what
   assert.deepEqual(parse(["failed", 0, "other", long]), ["failed", 0, "other", cut]);
   assert.deepEqual(parse(["loaded", 0, { title: 1, x: 2 }]), ["loaded", 0, {}]);
   assert.deepEqual(parse(["loaded", 0]), ["loaded", 0, {}]);
-});
-
-const LONG = "x".repeat(MAX_TEXT_LENGTH + 1);
-const CUT = LONG.slice(0, MAX_TEXT_LENGTH);
-const OUTCOMES: { outcome: CallOutcome; max: number; cut: CallOutcome }[] = [
-  { outcome: [1, "text", "abc"], max: 3, cut: [1, "text", "abc"] },
-  { outcome: [1, "text", "abcd"], max: 3, cut: [1, "large", ""] },
-  { outcome: [1, "public", "ab", "cd"], max: 3, cut: [1, "large", ""] },
-  { outcome: [1, "error", LONG], max: 3, cut: [1, "error", CUT] },
-  { outcome: [1, "params", LONG, LONG], max: 3, cut: [1, "params", CUT, CUT] },
-];
-
-Deno.test("cutOutcome() keeps results within MaxResult, and texts for the log short", () => {
-  for (const { outcome, max, cut } of OUTCOMES) assert.deepEqual(cutOutcome(outcome, max), cut);
 });
 
 Deno.test("parseFromHost() never throws", () => {

@@ -1,13 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  type ClientRules,
-  formatRules,
-  isExpired,
-  mayCall,
-  mayComeFrom,
-  parseRules,
-} from "../../../lib/keys/rules.ts";
+import { type ClientRules, formatRules, parseRules } from "../../../lib/keys/rules.ts";
 import { HOSTILE_TEXTS } from "../../hostile.ts";
 
 const KEY = "q1ZlkeyKEYkeyKEYkeyKEYkeyKEYkeyKEYkeyKEYke0=";
@@ -72,13 +65,34 @@ Deno.test("parseRules() refuses what it does not understand, with the line and w
     { lines: "CANARY", line: 2, state: /is not a rule/, why: "no =" },
     { lines: "= x", line: 2, state: /is not a rule/, why: "no name" },
     { lines: "__proto__ = x", line: 2, state: /is not a rule/, why: "a name that objects have" },
-    { lines: "name = ", line: 2, state: /name cannot be used/, why: "empty" },
+    { lines: "name = ", line: 2, state: /gives name a value that cannot be used/, why: "empty" },
     { lines: "name = 12", line: 2, state: /not a number/, why: "a number means client_12" },
     { lines: `name = ${KEY}`, line: 2, state: /not a key/, why: "a key" },
-    { lines: "name = --force", line: 2, state: /name cannot/, why: "looks like an option" },
+    {
+      lines: "name = --force",
+      line: 2,
+      state: /gives name a value that cannot/,
+      why: "looks like an option",
+    },
     { lines: `name = ${"x".repeat(65)}`, line: 2, state: /64 characters/, why: "too long" },
-    { lines: "name = a\u0000b", line: 2, state: /name cannot/, why: "a control character" },
-    { lines: "name = a\u2028b", line: 2, state: /name cannot/, why: "a line separator" },
+    {
+      lines: "name = a\u0000b",
+      line: 2,
+      state: /gives name a value that cannot/,
+      why: "a control character",
+    },
+    {
+      lines: "name = a\u2028b",
+      line: 2,
+      state: /gives name a value that cannot/,
+      why: "a line separator",
+    },
+    {
+      lines: "name = a\u202eb",
+      line: 2,
+      state: /gives name a value that cannot/,
+      why: "turns the order of letters around",
+    },
     { lines: "name = a\nname = b", line: 3, state: /a second time/, why: "twice" },
     { lines: "functions = ", line: 2, state: /function names/, why: "empty" },
     { lines: "functions = a,,b", line: 2, state: /function names/, why: "an empty pattern" },
@@ -102,7 +116,7 @@ Deno.test("parseRules() refuses what it does not understand, with the line and w
     { lines: "rate = 1/constructor", line: 2, state: /30\/min/, why: "a name that objects have" },
     { lines: "# x\n\nrate = CANARY", line: 4, state: /30\/min/, why: "lines are counted" },
   ];
-  assert.equal(table.length, 33);
+  assert.equal(table.length, 34);
   for (const { lines, line, state, why } of table) {
     const result = parseRules(`${KEY}\n${lines}`);
     assert.ok(!result.ok, why);
@@ -110,66 +124,6 @@ Deno.test("parseRules() refuses what it does not understand, with the line and w
     assert.match(result.fault.state, state, why);
     assert.ok(!result.fault.state.includes("CANARY"), why);
   }
-});
-
-Deno.test("mayCall() takes globs over the whole name, and a denial wins", () => {
-  const table = [
-    { functions: undefined, name: "anything", may: true, why: "no rule" },
-    { functions: "time_test", name: "time_test", may: true, why: "the name" },
-    { functions: "time_test", name: "TIME_test", may: true, why: "case-insensitive" },
-    { functions: "time_test", name: "time_test2", may: false, why: "the whole name" },
-    { functions: "time_test", name: "a_time_test", may: false, why: "the whole name" },
-    { functions: "light_*", name: "light_on", may: true, why: "a glob" },
-    { functions: "light_*", name: "light_", may: true, why: "* may be nothing" },
-    { functions: "light_*", name: "lights", may: false, why: "the part before *" },
-    { functions: "*", name: "x", may: true, why: "everything" },
-    { functions: "*_on", name: "light_on", may: true, why: "* in front" },
-    { functions: "l*t_*n", name: "light_on", may: true, why: "two globs" },
-    { functions: "a*b*c", name: "abbbbb", may: false, why: "backtracking ends" },
-    { functions: "*, !light_alarm", name: "light_alarm", may: false, why: "! wins" },
-    { functions: "!light_alarm, *", name: "light_alarm", may: false, why: "! wins in any order" },
-    { functions: "*, !light_*", name: "light_on", may: false, why: "! with a glob" },
-    { functions: "!light_*", name: "time_test", may: true, why: "only denials allow the rest" },
-    { functions: "!light_*", name: "light_on", may: false, why: "only denials" },
-    { functions: "light.*", name: "light_x", may: false, why: "not a regular expression" },
-  ];
-  assert.equal(table.length, 18);
-  for (const { functions, name, may, why } of table) {
-    const rules = functions === undefined ? {} : rulesOf(`functions = ${functions}`);
-    assert.equal(mayCall([rules], name), may, `${functions} ${name}: ${why}`);
-  }
-  const both = [rulesOf("functions = light_*"), rulesOf("functions = *_on")];
-  assert.equal(mayCall(both, "light_on"), true);
-  assert.equal(mayCall(both, "light_off"), false, "two files: the stricter of both");
-});
-
-Deno.test("mayComeFrom() and isExpired() keep to what is written", () => {
-  const table = [
-    { from: undefined, address: "203.0.113.1", may: true },
-    { from: "192.168.1.0/24", address: "192.168.1.255", may: true },
-    { from: "192.168.1.0/24", address: "192.168.2.1", may: false },
-    { from: "192.168.1.7/24", address: "192.168.1.255", may: true },
-    { from: "0.0.0.0/0", address: "203.0.113.1", may: true },
-    { from: "0.0.0.0/0", address: "2001:db8::1", may: false },
-    { from: "fd00::/8", address: "fd12:3456::1", may: true },
-    { from: "fd00::/8", address: "fe80::1", may: false },
-    { from: "10.0.0.1", address: "10.0.0.1", may: true },
-    { from: "10.0.0.1", address: "10.0.0.11", may: false },
-    { from: "10.0.0.1", address: "local", may: false },
-    { from: "10.0.0.1, ::1", address: "::1", may: true },
-    { from: "2001:DB8::/32", address: "2001:db8:1::1", may: true },
-  ];
-  assert.equal(table.length, 13);
-  for (const { from, address, may } of table) {
-    const rules = from === undefined ? {} : rulesOf(`from = ${from}`);
-    assert.equal(mayComeFrom([rules], address), may, `${from} ${address}`);
-  }
-  const rules = rulesOf("expires = 2027-03-01");
-  const end = Date.UTC(2027, 2, 1) / 1000;
-  assert.equal(isExpired([rules], end - 1), false);
-  assert.equal(isExpired([rules], end), true, "from the first second of that day, UTC");
-  assert.equal(isExpired([{}, rules], end), true, "two files: the stricter of both");
-  assert.equal(isExpired([{}], Number.MAX_SAFE_INTEGER), false);
 });
 
 Deno.test("formatRules() writes what parseRules() reads", () => {

@@ -221,7 +221,7 @@ Deno.test("Keyring knows keys from when they are added until they are removed", 
   assert.equal(await find(finder, 300), "unknown_sender");
   keyring.removeKey(record);
   assert.equal(keyring.size, 399, "a second time does nothing");
-  const next = keyring.addKey(publicKey, { file: "client_7.pub" });
+  const next = keyring.addKey(publicKey);
   assert.equal(next?.slot, 300, "the slot is used again");
   assert.ok(next !== undefined && keyring.isRegistered(next));
   assert.ok(!keyring.isRegistered(record), "the key that had the slot before is not registered");

@@ -1,22 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  encodeRequest,
-  encodeResult,
-  parseResponse,
-  RequestParser,
-} from "../../../lib/protocol/v1_messages.ts";
+import { encodeRequest, parseResponse, RequestParser } from "../../../lib/protocol/v1_messages.ts";
 import { HOSTILE_TEXTS } from "../../hostile.ts";
-
-Deno.test("encodeResult() is UTF-8, short or long", () => {
-  const text = fc.oneof(
-    fc.string({ unit: "binary" }),
-    fc.string({ unit: "grapheme", minLength: 200 }),
-  );
-  fc.assert(fc.property(text, (each) => {
-    assert.deepEqual(encodeResult(each), new TextEncoder().encode(each));
-  }));
-});
 
 Deno.test("RequestParser.parse() returns the sealed values, request after request", () => {
   const parser = new RequestParser();

@@ -3,7 +3,8 @@
  */
 import assert from "node:assert/strict";
 import { concat, toBase64 } from "../../../client/bytes.ts";
-import { Connection } from "../../../client/mod.ts";
+import { PLATFORM_CLOCK } from "../../../client/deadline.ts";
+import { Connection, type ConnectOptions } from "../../../client/mod.ts";
 import { pairOf, randomBytes } from "../../../client/primitives.ts";
 import { Box } from "../../../lib/crypto/box.ts";
 import type { PrivateKey, PublicKey } from "../../../lib/crypto/keys.ts";
@@ -45,13 +46,17 @@ function serve(setup: Partial<EndpointSetup> = {}): ReturnType<typeof makeEndpoi
 /** The client library, connected to an endpoint in this process. */
 function connect(
   { endpoint }: Pick<ReturnType<typeof serve>, "endpoint">,
+  options: ConnectOptions = {},
   privateKey = VECTORS.client_key,
 ): Connection {
   return new Connection({
     url: "http://localhost:8000/v2",
     serverKey: toBase64(hex(VECTORS.server_pub)),
     privateKey: toBase64(hex(privateKey)),
-  }, { fetch: (_url, { body }) => endpoint(post(body as Uint8Array<ArrayBuffer>), "192.0.2.1") });
+  }, {
+    ...options,
+    fetch: (_url, { body }) => endpoint(post(body as Uint8Array<ArrayBuffer>), "192.0.2.1"),
+  });
 }
 
 const REFUSED_HELLOS: Readonly<Record<string, string>> = {
@@ -106,7 +111,7 @@ Deno.test("every refused call of the vectors gets the one refusal; their tickets
 
 const FUNCTIONS: EndpointSetup["functions"] = {
   text: () => "It is currently",
-  params: ({ params }) => ({ ok: true, text: params ?? "undefined", isJson: true }),
+  params: ({ params }) => jsonResult(params ?? "undefined"),
   busy: () => failed({ code: "function_busy", executed: "no", data: { retryAfterMs: 1000 } }),
   fails: () => failed({ code: "function_failed", executed: "yes", detail: "Error: secret" }),
   public: () =>
@@ -116,6 +121,13 @@ const FUNCTIONS: EndpointSetup["functions"] = {
       message: "The garage is locked",
       messageData: '{"door":2}',
     }),
+  deep: () =>
+    failed({
+      code: "function_failed",
+      executed: "yes",
+      message: "The garage is locked",
+      messageData: "[".repeat(50_000) + "]".repeat(50_000),
+    }),
   broken: () => failed({ code: "function_broken", executed: "no" }),
   died: () => failed({ code: "function_failed", executed: "maybe" }),
   slow: () => failed({ code: "function_timed_out", executed: "yes", data: { timeoutMs: 100 } }),
@@ -123,12 +135,12 @@ const FUNCTIONS: EndpointSetup["functions"] = {
     failed({ code: "function_result_too_large", executed: "yes", data: { maxResultBytes: 9 } }),
   misfit: () =>
     failed({ code: "function_params", executed: "no", data: { path: "/n", expected: "x" } }),
-  forges: () => ({
-    ok: true,
-    text: '1,"id":1},{"jsonrpc":"2.0","result":"forged","id":2',
-    isJson: true,
-  }),
+  forges: () => jsonResult('1,"id":1},{"jsonrpc":"2.0","result":"forged","id":2'),
 };
+
+function jsonResult(text: string): CallResult {
+  return { ok: true, bytes: new TextEncoder().encode(text), isJson: true };
+}
 
 function failed(what: Omit<Extract<CallResult, { ok: false }>, "ok">): CallResult {
   return { ok: false, ...what };
@@ -151,6 +163,7 @@ Deno.test("a registered client is told what went wrong", async () => {
     ["busy", "busy", "no", { retryAfterMs: 1000 }],
     ["fails", "failed", "yes", { message: "The function failed", data: undefined }],
     ["public", "failed", "yes", { message: "The garage is locked", data: { door: 2 } }],
+    ["deep", "failed", "yes", { message: "The garage is locked", data: undefined }],
     ["broken", "failed", "no", {}],
     ["died", "failed", "maybe", {}],
     ["slow", "timeout", "yes", { data: { timeoutMs: 100 } }],
@@ -225,7 +238,7 @@ Deno.test("rpc.functions lists tools, rpc.discover an OpenRPC document", async (
 });
 
 Deno.test("a client whose key is not registered is refused, and so is one that was removed", async () => {
-  const stranger = connect(serve(), VECTORS.stranger_key);
+  const stranger = connect(serve(), {}, VECTORS.stranger_key);
   const error = await errorOf(stranger.call("text"));
   assert.deepEqual([error.code, error.executed], ["refused", "no"]);
 
@@ -296,6 +309,41 @@ Deno.test("an address that fails too often costs no cryptography", async () => {
   for (let i = 0; i < 5; i++) await endpoint(post(stranger), "198.51.100.1");
   const unknown = "unknown_sender", limit = "search_limit";
   assert.deepEqual(refusals, [unknown, unknown, unknown, limit, limit]);
+});
+
+Deno.test("ticket keys change under load: every call runs once, and none fails", async () => {
+  let seconds = 0;
+  const ran = new Map<string, number>();
+  const served = serve({
+    nowSeconds: () => seconds,
+    functions: {
+      count({ params = "" }): string {
+        ran.set(params, 1 + (ran.get(params) ?? 0));
+        // Less than the 30 s by which a client says hello before its ticket ends.
+        seconds += 20;
+        return "counted";
+      },
+    },
+  });
+  let hellos = 0;
+  const home = connect({
+    endpoint(request, address): Promise<Response> {
+      hellos += Number(request.headers.get("content-length") === "105");
+      return served.endpoint(request, address);
+    },
+  }, { clock: { ...PLATFORM_CLOCK, now: () => seconds * 1000 } });
+  const calls = Array.from({ length: 1000 }, (_, n) => n);
+  const lanes = Array.from({ length: 20 }, async () => {
+    for (let n = calls.pop(); n !== undefined; n = calls.pop()) {
+      assert.equal(await home.call("count", { n }), "counted");
+    }
+  });
+  await Promise.all(lanes);
+  assert.deepEqual([...new Set(ran.values())], [1]);
+  assert.equal(ran.size, 1000);
+  // 20,000 s are five and a half lifetimes of a key; a ticket lives for one to two of them.
+  assert.ok(hellos >= 3 && hellos <= 6, `${hellos} hellos`);
+  assert.deepEqual(served.refusals, []);
 });
 
 Deno.test("the content type must be that of v2", async () => {

@@ -46,8 +46,10 @@ Deno.test("toJson() refuses what JSON would empty or drop without a word", () =>
     [Symbol("x"), /holds a Symbol,/],
     [[new WeakMap()], /holds a WeakMap at \[0\],/],
     [[].values(), /holds an Array Iterator,/],
+    [new Headers({ a: "b" }), /holds a Headers,/],
+    [{ p: [Promise.resolve()] }, /holds a Promise at \.p\[0\],/],
   ];
-  assert.equal(rows.length, 15);
+  assert.equal(rows.length, 17);
   for (const [value, message] of rows) {
     assert.throws(() => toJson(value), (error) => {
       assert.ok(error instanceof TypeError);
@@ -56,10 +58,20 @@ Deno.test("toJson() refuses what JSON would empty or drop without a word", () =>
       return true;
     });
   }
-  const circle: { self?: unknown } = {};
-  circle.self = circle;
-  assert.throws(() => toJson(circle), TypeError);
-  assert.throws(() => toJson(1n), TypeError);
+  const circle: { list?: unknown; other?: unknown } = {};
+  circle.list = [circle, circle];
+  circle.other = circle;
+  assert.throws(() => toJson(circle), /^TypeError: the result holds itself at \.list\[0\],/);
+  assert.throws(() => toJson({ n: [1n] }), /^TypeError: the result holds a BigInt at \.n\[0\],/);
+  const big = BigInt.prototype as { toJSON?: () => string };
+  big.toJSON = () => "1";
+  assert.equal(toJson({ n: 1n }), '{"n":"1"}', "as many modules do");
+  delete big.toJSON;
+  const shared = {};
+  assert.equal(toJson([shared, shared]), "[{},{}]");
+  // What a module says of its own values is its own error.
+  const own = { toJSON: () => circle };
+  assert.throws(() => toJson(own), TypeError);
 });
 
 Deno.test("publicPartOf() gives message and data of a PublicError, and of nothing else", () => {
@@ -96,7 +108,8 @@ Deno.test("aboutOf() gives what a module says of itself; a schema that cannot be
   assert.deepEqual(aboutOf({ entry_call: () => {} }), { about: {} });
   const circle: { self?: unknown } = {};
   circle.self = circle;
-  for (const bad of ["x", 1, null, [], () => {}, circle, { a: "x".repeat(70_000) }]) {
+  const deep: unknown = JSON.parse(`{"a":${"[".repeat(300)}${"]".repeat(300)}}`);
+  for (const bad of ["x", 1, null, [], () => {}, circle, deep, { a: "x".repeat(70_000) }]) {
     assert.match(aboutOf({ params: bad }).fault ?? "", /is not an object of at most 65536/);
   }
 });
@@ -112,6 +125,10 @@ Deno.test("believeAbout() takes nothing for granted", () => {
     { params: "null" },
     { params: "{" },
     { params: "x".repeat(70_000) },
+    { params: `{"a":${"[".repeat(30_000)}${"]".repeat(30_000)}}` },
+    { params: '{"properties":null}' },
+    { params: '{"properties":[]}' },
+    { params: '{"properties":{"a":{}},"required":7}' },
     { annotations: { readOnlyHint: "yes" } },
   ];
   for (const value of hostile) assert.deepEqual(believeAbout(value), {});

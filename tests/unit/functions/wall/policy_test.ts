@@ -21,8 +21,7 @@ const PARTS: PolicyParts = {
   workers: 2,
   maxFileBytes: 5_000_000,
   hasOwnUser: false,
-  args: ["function-host"],
-  env: { TZ: "UTC" },
+  next: { args: ["function-host"], env: { TZ: "UTC" } },
 };
 
 /** Paths of a policy by access, as far as they are not the system's. */
@@ -163,7 +162,7 @@ Deno.test("tcpPorts() finds the ports of hosts, or all", () => {
 });
 
 Deno.test("readStageInput() reads what stageInput() wrote, and nothing after it", () => {
-  const policy = stagePolicy({ ...PARTS, env: { TEXT: "ü\n€" } });
+  const policy = stagePolicy({ ...PARTS, next: { args: [], env: { TEXT: "ü\n€" } } });
   const bytes = new TextEncoder().encode(`${stageInput(policy)}the rest`);
   let at = 0;
   const read = (into: Uint8Array): boolean => {
