@@ -117,15 +117,18 @@ Deno.test("health and metrics are on no public port, and off by default", async 
   await using folder = await TempFolder.make();
   await using server = await ServerProcess.start({ cwd: folder.path });
   const base = server.url.replace("/v1", "");
-  for (const path of ["/healthz", "/metrics"]) assert.equal((await get(base + path)).status, 404);
+  for (const path of ["/healthz", "/readyz", "/metrics"]) {
+    assert.equal((await get(base + path)).status, 404);
+  }
   assert.doesNotMatch(server.err, /Health and metrics/);
 });
 
-Deno.test("the admin address answers GET of two paths, and nothing else", async () => {
+Deno.test("the admin address answers GET of three paths, and nothing else", async () => {
   await using folder = await TempFolder.make();
   await folder.write("config/config.ini", "[Admin]\nListen=127.0.0.1:0\n");
   await using server = await ServerProcess.start({ cwd: folder.path });
   const url = await adminUrl(server);
+  assert.equal((await get(`${url}/readyz`)).text, "ready\n");
   assert.equal((await get(`${url}/`)).status, 404);
   assert.equal((await get(`${url}/v1`)).status, 404);
   const response = await fetch(`${url}/metrics`, { method: "POST", body: "x" });

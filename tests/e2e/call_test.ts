@@ -2,20 +2,28 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { PrivateKey, PublicKey } from "../../lib/crypto/keys.ts";
 import { ClientBox } from "../../lib/crypto/nacl.ts";
-import { msp, mspOk, ServerProcess, TempFolder } from "../program.ts";
+import { msp, mspOk, RUNTIME, ServerProcess, TempFolder } from "../program.ts";
 import { registerClient } from "../registered.ts";
 
 const CALL_FAILS = [
   {
     why: "nobody listens",
-    args: ["http://127.0.0.1:9/v1", "f"],
-    error: /Cannot reach http:\/\/127\.0\.0\.1:9\/v1: connection refused/,
+    args: ["http://127.0.0.1:2/v1", "f"],
+    error: /Cannot reach http:\/\/127\.0\.0\.1:2\/v1: connection refused/,
   },
   {
     why: "nobody listens, and the URL has a password and a token",
-    args: ["http://anna:canary@127.0.0.1:9/v1?token=canary", "f"],
+    args: ["http://anna:canary@127.0.0.1:2/v1?token=canary", "f"],
     error:
-      /Cannot reach http:\/\/127\.0\.0\.1:9\/v1: connection refused\nmsp: hint: nothing listens/,
+      /Cannot reach http:\/\/127\.0\.0\.1:2\/v1: connection refused \(executed: no\)\nmsp: hint: nothing listens/,
+  },
+  {
+    why: "a port that belongs to another protocol",
+    args: ["http://127.0.0.1:9/v1", "f"],
+    // Deno 2.4.2 tries the port.
+    error: RUNTIME.isAtLeast("2.5.0")
+      ? /HTTP clients refuse to use it \(executed: no\)\nmsp: hint: .*port, such as 8000/
+      : /connection refused \(executed: no\)\nmsp: hint: /,
   },
   {
     why: "no such host",
@@ -24,28 +32,28 @@ const CALL_FAILS = [
   },
   {
     why: "no key",
-    args: ["http://127.0.0.1:9/v1", "f", "--key", "no.key"],
+    args: ["http://127.0.0.1:2/v1", "f", "--key", "no.key"],
     error: /Cannot read \/\S*no\.key: not found\nmsp: hint: .*--key FILE/,
   },
   {
     why: "no secret",
-    args: ["http://127.0.0.1:9/v1", "f", "--secret", "no"],
+    args: ["http://127.0.0.1:2/v1", "f", "--secret", "no"],
     error: /Cannot read \/\S*no: not found\nmsp: hint: .*--secret FILE/,
   },
   {
     why: "no certificate",
-    args: ["https://127.0.0.1:9/v1", "f", "--ca", "client.pub"],
-    error: /Cannot use client\.pub: it holds no CERTIFICATE in PEM/,
+    args: ["https://127.0.0.1:2/v1", "f", "--ca", "client.pub"],
+    error: /Cannot use \/\S*client\.pub: it holds no CERTIFICATE in PEM/,
   },
   {
     why: "bad secret",
-    args: ["http://127.0.0.1:9/v1", "f", "--secret", "client.pub"],
+    args: ["http://127.0.0.1:2/v1", "f", "--secret", "client.pub"],
     error: /expected 128 hex digits/,
   },
   {
     why: "bad server key",
-    args: ["http://127.0.0.1:9/v1", "f", "--server-key", "client.secret"],
-    error: /Cannot read \/\S*client\.secret: the text is not/,
+    args: ["http://127.0.0.1:2/v1", "f", "--server-key", "client.secret"],
+    error: /Cannot read \/\S*client\.secret: the text is a client secret/,
   },
 ];
 
@@ -89,7 +97,7 @@ const ANSWERS: { why: string; answer: () => Response; error: RegExp; hint: RegEx
     why: "a page",
     answer: () => new Response("<html>"),
     error: /the answer does not open/,
-    hint: /…\/v1/,
+    hint: /server\.pub of this server, the URL/,
   },
   {
     why: "no such path",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { COMMANDS } from "../../cli/commands.ts";
+import { loadCommands } from "../../cli/commands.ts";
 import { PROGRAM, run } from "../program.ts";
 import { msp, mspOk, TempFolder } from "../program.ts";
 
@@ -31,7 +31,7 @@ const WRONG_USAGE = [
   { args: ["keygen", "constructor", "x"], error: /expected private, public or/, hint: /usage/ },
   { args: ["keygen", "pair", "x", "y"], error: /unexpected argument "y"/, hint: /usage/ },
   { args: ["keygen", "pair", "caf\ufffd"], error: /an argument is not UTF-8 text/ },
-  { args: ["appendclient"], error: /PUBKEY is missing/, hint: /usage/ },
+  { args: ["appendclient"], error: /KEY\|FILE\|- is missing/, hint: /usage/ },
   { args: ["purgeclients", "all"], error: /unexpected argument "all"/, hint: /usage/ },
   {
     args: ["call", "localhost:8000", "f"],
@@ -50,6 +50,12 @@ const WRONG_USAGE = [
   { args: ["serve", "--host", "a b"], error: /--host "a b", expected an IP address/ },
   { args: ["serve", "--functions-user", "root"], error: /"root", expected none, or the numbers/ },
   { args: ["serve", "--config=~/x.ini"], error: /--config "~\/x\.ini", expected a path; nothing/ },
+  { args: ["invite"], error: /the address of the server is not known/, hint: /--url/ },
+  { args: ["invite", "--url", "home"], error: /--url, expected an address/, hint: /leave out/ },
+  { args: ["invite", "7", "--url", "http://h"], error: /NAME "7", expected/, hint: /usage/ },
+  { args: ["invite", "--uses", "0"], error: /--uses "0", expected a whole number/, hint: /usage/ },
+  { args: ["join", "canary"], error: /LINK is not complete/, hint: /whole link/ },
+  { args: ["join", "http://h/join#2.canary"], error: /version 2, expected 1/, hint: /link/ },
   { args: ["rotate-secrets", "--grace", "2d"], error: /--grace "2d", expected hours from 0 to/ },
 ];
 
@@ -74,8 +80,9 @@ Deno.test("every command explains itself within 80 columns, with an example", as
   const overview = await mspOk(["help"], options);
   assert.equal(await mspOk(["-h"], options), overview);
   assert.equal(await mspOk(["--help"], options), overview);
-  assert.ok(COMMANDS.length > 10);
-  for (const { name, flags } of COMMANDS) {
+  const commands = await loadCommands();
+  assert.ok(commands.length > 10);
+  for (const { name, flags } of commands) {
     assert.match(overview, new RegExp(`^  ${name} `, "m"));
     const text = await mspOk([name, "--help"], options);
     assert.match(text, new RegExp(`^Usage: msp ${name} `, "m"));

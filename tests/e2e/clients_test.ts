@@ -5,10 +5,12 @@ import { msp, mspOk, PROGRAM, run, ServerProcess, TempFolder } from "../program.
 const KEY = "iSQhxAx4b3IqGZv0sT7n8zK07ugSYe697WSWDg/fb1Q=";
 
 const REFUSED_KEYS = [
-  { key: "AAAA", error: /not 32 bytes/, why: "too short" },
+  { key: "AAAA", error: /not 32 bytes but 3/, why: "too short" },
   { key: "not base64 at all, not base64 at all, not ba", error: /not base64/, why: "spaces" },
   { key: `${"A".repeat(43)}=`, error: /low order/, why: "all zero" },
   { key: "4Ot6fDtBuK4WVuP68Z/EatoJjeucMrH9hmIFFl9JuAA=", error: /low order/, why: "order 8" },
+  { key: `${"/".repeat(42)}8=`, error: /not in canonical form/, why: "2^256 - 1" },
+  { key: `Ag${"A".repeat(41)}=`, error: /not the public key of any key pair/, why: "twist" },
   { key: KEY.replace("Q=", "R="), error: /not base64/, why: "bits after the end" },
   { key: "/etc/passwd", error: /not /, why: "a file" },
 ];
@@ -39,12 +41,15 @@ Deno.test("appendclient numbers in numeric order and appends to a register witho
   await folder.write("sec/client_10.pub", KEY);
   await folder.write("sec/client_bob.pub", KEY.replace("i", "j"));
   await folder.write("sec/clients.dev", "ab".repeat(64));
-  await registerClient(folder);
+  await Deno.writeTextFile(folder.join("sec/clients.dev"), "\n# Anna\nCANARY", { append: true });
+  await mspOk(["keygen", "pair", "client"], { cwd: folder.path });
+  const { err } = await msp(["appendclient", "client.pub"], { cwd: folder.path });
+  assert.match(err, /\/sec\/clients\.dev: line 3 is not a secret, skipped; see msp doctor\n/);
   assert.ok((await folder.names("sec")).includes("client_11.pub"));
   const lines = (await folder.read("sec/clients.dev")).split("\n");
-  assert.equal(lines.length, 3);
-  assert.equal(lines[0], "ab".repeat(64));
-  assert.match(lines[1] ?? "", /^sha256:[0-9a-f]{64}$/);
+  assert.deepEqual(lines.slice(0, 3), ["ab".repeat(64), "# Anna", "CANARY"]);
+  assert.match(lines[3] ?? "", /^sha256:[0-9a-f]{64}$/);
+  assert.deepEqual(lines.slice(4), [""]);
 });
 
 Deno.test("appendclient run 20 times at once registers 20 clients", async () => {
@@ -82,7 +87,8 @@ Deno.test("appendclient killed at any point leaves earlier clients and no half-w
     assert.equal(lines.pop(), "", "the register ends with a line end");
     for (const line of lines) assert.match(line, /^sha256:[0-9a-f]{64}$/);
     for (const name of await folder.names("sec")) {
-      if (/^client_.*pub$/.test(name)) assert.equal((await folder.read(`sec/${name}`)).length, 44);
+      if (!/^client_.*pub$/.test(name)) continue;
+      assert.match(await folder.read(`sec/${name}`), /^\S{44}\nadded = \S+ by appendclient\n$/);
     }
   }
   await registerClient(folder, "last");
@@ -99,7 +105,13 @@ Deno.test("purgeclients asks, refuses without a terminal, and removes everything
   assert.equal(refused.code, 1);
   assert.match(refused.err, /there is no terminal\nmsp: hint: pass --yes/);
   assert.ok((await folder.names("sec")).includes("client_1.pub"));
-  assert.equal(await mspOk(["purgeclients", "--yes"], options), "Removed 3 clients\n");
+  const keys = [await folder.read("a.pub"), await folder.read("b.pub")];
+  const purged = await msp(["purgeclients", "--yes"], options);
+  assert.equal(purged.out, "Removed 3 clients\n");
+  assert.deepEqual(purged.err.trimEnd().split("\n"), [
+    "msp: note: to register them again, with new secrets:",
+    ...keys.map((key) => `msp: note: msp appendclient ${key}`),
+  ]);
   const left = [
     ".lock",
     "clients.dev",
@@ -129,45 +141,6 @@ Deno.test("purgeclients on a terminal obeys the answer", async () => {
   assert.ok(!(await folder.names("sec")).includes("client_1.pub"));
 });
 
-Deno.test("listclients prints a table with a head, and says on standard error when there is none", async () => {
-  await using folder = await TempFolder.make();
-  const options = { cwd: folder.path };
-  await registerClient(folder, "a");
-  const table = await mspOk(["listclients"], options);
-  assert.match(
-    table,
-    /^NUMBER {2}PUBLIC KEY +FINGERPRINT +REGISTERED\n1 {7}\S{44} {2}SHA256:\S{43} {2}\d{4}-\d\d-\d\d\n$/,
-  );
-  await mspOk(["purgeclients", "--yes"], options);
-  const { out, err } = await msp(["listclients"], options);
-  assert.equal(out, "");
-  assert.equal(err, `msp: note: no client is registered in ${folder.join("sec")}\n`);
-  assert.equal(await mspOk(["listclients", "--json"], options), "[]\n");
-});
-
-Deno.test("removeclient takes every name of a client, and says the way back", async () => {
-  await using folder = await TempFolder.make();
-  const options = { cwd: folder.path };
-  const names = ["1", "client_2.pub", "sec/client_3.pub"];
-  for (const name of names) await registerClient(folder, name.replace("/", "_"));
-  await registerClient(folder, "last");
-  const [last] = JSON.parse(await mspOk(["listclients", "--json"], options)).toReversed();
-  for (const name of [...names, last.public_key]) {
-    const { code, err } = await msp(["removeclient", name, "--yes"], options);
-    assert.equal(code, 0, err);
-    assert.match(
-      err,
-      /^msp: note: to register it again, with a new secret: msp appendclient \S{44}\n$/,
-    );
-  }
-  const { code, err } = await msp(["removeclient", "1", "--yes"], options);
-  assert.equal(code, 1);
-  assert.match(
-    err,
-    /no client has this number, public key, fingerprint or file\nmsp: hint: msp list/,
-  );
-});
-
 Deno.test("rotate-server-key and rotate-secrets print for programs, and notes on standard error", async () => {
   await using folder = await TempFolder.make();
   const options = { cwd: folder.path };
@@ -178,6 +151,11 @@ Deno.test("rotate-server-key and rotate-secrets print for programs, and notes on
     /^Server public key:\n\t\S{44}\nServer public key for protocol v2:\n\t\S{44}\n$/,
   );
   assert.match(key.err, /^msp: note: the previous keys are accepted until \d{4}-\S+Z\n$/);
+  const again = await msp(["rotate-server-key", "--yes", "--grace", "1"], options);
+  assert.match(
+    again.err,
+    /^msp: note: the previous keys are accepted until \S+\nmsp: note: earlier keys are accepted until \S+\n$/,
+  );
   const object = JSON.parse(await mspOk(["rotate-server-key", "--yes", "--json"], options));
   assert.equal(object.server_public_key, await folder.read("sec/server.pub"));
   assert.equal(object.server2_public_key, await folder.read("sec/server2.pub"));
@@ -185,6 +163,16 @@ Deno.test("rotate-server-key and rotate-secrets print for programs, and notes on
   const secrets = await msp(["rotate-secrets", "--yes", "--grace", "0.5"], options);
   assert.match(secrets.out, /^Client Hex Secret: [0-9a-f]{128}\n$/);
   assert.match(secrets.err, /the previous secrets are accepted until \d{4}-\S+Z\n$/);
+  const doctor = await msp(["doctor"], options);
+  assert.match(doctor.out, /^1 previous secret is accepted until \S+\n/m);
+  assert.doesNotMatch(doctor.out, /clients\.dev/);
+  const rest = await msp(["rotate-secrets", "--yes"], options);
+  assert.match(rest.err, /^msp: note: the previous secrets are refused from now on; only a backup/);
+  await Deno.remove(folder.join("sec/server.key"));
+  await Deno.remove(folder.join("sec/.lock"));
+  const missing = await msp(["rotate-server-key", "--yes"], options);
+  assert.match(missing.err, /^msp: error: Cannot read \S+sec\/server\.key: not found\n/);
+  assert.ok(!(await folder.names("sec")).includes(".lock"));
 });
 
 Deno.test("commands and server agree on the files through config.ini", async () => {

@@ -2,7 +2,8 @@
  * What is shipped beside the executable does what it is for, by the programs that read it.
  */
 import assert from "node:assert/strict";
-import { COMMANDS } from "../../cli/commands.ts";
+import { COMMAND_NAMES } from "../../cli/commands.ts";
+import { readSettings } from "../../lib/config/settings.ts";
 import { MANUAL } from "../../tasks/manual.ts";
 import { isInstalled, testIf } from "../conditions.ts";
 import { run, TempFolder } from "../program.ts";
@@ -51,7 +52,7 @@ testWith("man", "the man page has every command, and no fault that man knows", a
   const { code, out, err } = await run(line, { cwd: folder.path, env });
   assert.equal(code, 0, err);
   assert.equal(err, "");
-  for (const { name } of COMMANDS) assert.match(out, new RegExp(`msp (?:\\[)?${name}`));
+  for (const name of COMMAND_NAMES) assert.match(out, new RegExp(`msp (?:\\[)?${name}`));
   assert.match(out, /--port PORT/);
 });
 
@@ -85,4 +86,25 @@ testWith("fish", "fish completes commands and their options", async (folder) => 
   assert.match(out, /^rotate-secrets\t/m, err);
   assert.match(out, /^rotate-server-key\t/m);
   assert.match(out, /^--json\t/m);
+});
+
+testWith("caddy", "the Caddyfile of a cluster is one that Caddy takes", async (folder) => {
+  const path = decodeURIComponent(new URL("cluster/Caddyfile", DEPLOY).pathname);
+  const env = { XDG_DATA_HOME: folder.join("data"), XDG_CONFIG_HOME: folder.join("conf") };
+  const line = ["caddy", "validate", "--config", path, "--adapter", "caddyfile"];
+  const { code, err } = await run(line, { cwd: folder.path, env });
+  assert.equal(code, 0, err);
+});
+
+Deno.test("the configurations of a cluster are ones that the server takes, without a warning", async () => {
+  for (const name of ["config/config.ini", "kubernetes/config.ini"]) {
+    const path = decodeURIComponent(new URL(`cluster/${name}`, DEPLOY).pathname);
+    const { settings, warnings } = await readSettings(path, { env: { MSP_STATEPATH: "/run/msp" } });
+    assert.deepEqual(warnings, []);
+    assert.equal(settings.cluster?.redis.host, "valkey");
+    assert.equal(settings.stateFolder, "/run/msp");
+    assert.equal(settings.proxy.forwardedFor, 1);
+    // The probes and Caddy ask this port.
+    assert.equal(settings.admin?.listen.port, 9101);
+  }
 });

@@ -91,6 +91,8 @@ Deno.test("doctor --url compares the clock with that of a server, on a client to
   const clock = async (): Promise<string[]> =>
     (await findings(folder, "--url", url)).map(({ level, what }) => `${level}: ${what}`);
   assert.deepEqual(await clock(), []);
+  const agrees = await mspOk(["doctor", "--url", url], { cwd: folder.path });
+  assert.equal(agrees, `the clock agrees with that of ${url}\nNothing found\n`);
   offsetMs = 10_500;
   assert.match(
     String(await clock()),

@@ -157,7 +157,7 @@ Deno.test("msp functions lists what the server would serve, and exits with 1 whe
   const text = await mspOk(["functions"], options);
   assert.match(
     text,
-    /^functions run behind .*\n\nfine: ready\n {2}module {2}.*\/modules\/fine\.js\n {2}may {5}read .*data; net example\.org:443\n/,
+    /^functions run behind .*\n\nfine: ready\n {2}module {2}.*\/modules\/fine\.js\n {2}may {5}read .*data; net example\.org:443\n {2}limits {2}Timeout 5 s, Instances 2, Queue 256, MaxResult 1048576, MaxParams 1048576, Process own\n$/,
   );
   const [report] = JSON.parse(await mspOk(["functions", "--json"], options));
   assert.equal(report.state, "ready");
@@ -179,6 +179,7 @@ Deno.test("msp functions lists what the server would serve, and exits with 1 whe
   await folder.write("config/modules.ini", "[Modules]\nfine=fine\n[fine]\nTimeout=soon\n");
   const wrong = await msp(["functions"], options);
   assert.equal(wrong.code, 1);
+  assert.doesNotMatch(wrong.out, /^ {2}(?:module|may|limits) /m, "nothing is known of them");
   assert.match(
     wrong.out,
     /line 4: Timeout = "soon", expected a whole number of seconds from 1 to 3600/,

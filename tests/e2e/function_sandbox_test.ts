@@ -144,6 +144,9 @@ const FORBIDDEN: { grant: string; why: string }[] = [
   { grant: "Read=linked", why: "a link to it" },
   { grant: "Read=data/deep/key", why: "a link to a file of it" },
   { grant: "Write=linked/new", why: "a new file behind a link" },
+  { grant: "Read=state", why: "the journal of accepted requests" },
+  { grant: "Write=state/lock", why: "a file beside it" },
+  { grant: "Write=data/deep/state", why: "a link to it" },
 ];
 
 Deno.test("no path that leads to the key store or the configuration can be granted", async () => {
@@ -152,15 +155,18 @@ Deno.test("no path that leads to the key store or the configuration can be grant
   await folder.write("sec/x", "");
   await Deno.symlink("sec", folder.join("linked"));
   await Deno.symlink("../../sec/server.key", folder.join("data/deep/key"));
+  await Deno.mkdir(folder.join("state"));
+  await Deno.symlink("../../state", folder.join("data/deep/state"));
   const names = FORBIDDEN.map((_, i) => `f${i}`);
   await using functions = await FunctionServer.start(folder, {
     modules: Object.fromEntries(names.map((name) => [name, "export const entry_call = () => 1;"])),
+    config: "[Server]\nStatepath=state\n",
     sections: FORBIDDEN.map(({ grant }, i) => `[f${i}]\n${grant}\n`).join(""),
   });
   for (const [i, { grant, why }] of FORBIDDEN.entries()) {
     assert.equal(await functions.call(`f${i}`), 401, grant);
     const line = new RegExp(
-      `Cannot load function f${i}: \\S+ leads to \\S*(sec|config)\\S*, which no function may reach`,
+      `Cannot load function f${i}: \\S+ (leads to \\S*(sec|config|state)\\S*, which|is a path that) no function may reach`,
     );
     assert.match(functions.server.err, line, `${grant}: ${why}`);
   }
@@ -183,8 +189,8 @@ Deno.test("a grant that the server does not hold gives one log line that names t
       : `(start it with deno run ${flags} … main.ts)`;
   for (
     const line of [
-      "function variable: the server has no env permission for SOME_TOKEN " +
-      how("--allow-env=SOME_TOKEN"),
+      "function variable: Env = SOME_TOKEN: functions get only variables that begin with MSP_, and " +
+      "TZ " + how("--allow-env=SOME_TOKEN").replace("(", "(name it MSP_SOME_TOKEN, or "),
       "function outside: the server has no read permission for /srv/elsewhere " +
       how("--allow-read=/srv/elsewhere"),
     ]

@@ -64,7 +64,7 @@ Deno.test("serve says first where it creates an installation, or which one it se
   assert.equal(
     first.err.split("[", 1)[0],
     `msp: note: creating a new installation in ${folder.path}\n` +
-      `msp: note: next: msp keygen pair client, then msp appendclient "$(cat client.pub)"\n`,
+      `msp: note: next: msp invite NAME --url URL, then msp join 'LINK' on the client\n`,
   );
   await first.stop();
   await registerClient(folder);
@@ -89,6 +89,18 @@ Deno.test("serve says that a time zone is not known", async () => {
   }
 });
 
+Deno.test("invite says when it creates a key store, and when no server runs", async () => {
+  await using folder = await TempFolder.make();
+  const notes = async (): Promise<string> => {
+    const args = ["invite", "phone", "--url", "http://localhost:8000"];
+    return (await msp(args, { cwd: folder.path })).err;
+  };
+  assert.match(await notes(), new RegExp(`created a new key store in ${folder.join("sec")}; `));
+  assert.match(await notes(), new RegExp(`no server uses ${folder.join("sec/state")}: `));
+  await using _server = await ServerProcess.start({ cwd: folder.path });
+  assert.doesNotMatch(await notes(), /created|no server/);
+});
+
 Deno.test("appendclient says when it creates a key store, the others need one", async () => {
   await using folder = await TempFolder.make();
   const options = { cwd: folder.path };
@@ -104,7 +116,10 @@ Deno.test("appendclient says when it creates a key store, the others need one", 
   assert.deepEqual(await folder.names(), ["client.key", "client.pub"]);
   const key = await folder.read("client.pub");
   const first = await msp(["appendclient", key], options);
-  assert.equal(first.err, `msp: note: created a new key store in ${folder.join("sec")}\n`);
+  const created = `msp: note: created a new key store in ${folder.join("sec")}\n`;
+  const registered = `msp: note: registered in ${folder.join("sec/client_1.pub")}; to undo: `;
+  assert.equal(first.err, `${created}${registered}msp removeclient 1\n`);
   await mspOk(["removeclient", "1", "--yes"], options);
-  assert.equal((await msp(["appendclient", key], options)).err, "");
+  const second = await msp(["appendclient", key], options);
+  assert.equal(second.err, `${registered}msp removeclient 1\n`);
 });

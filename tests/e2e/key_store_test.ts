@@ -22,6 +22,10 @@ Deno.test("a running server follows added and removed clients, and refuses none 
       return await isSo();
     }, what);
   await wait(() => call(later), "the new client is heard");
+  await mspOk(["client", "2", "--functions", "other"], options);
+  await wait(async () => !await call(later), "the new client may not call it any more");
+  await mspOk(["client", "2", "--functions", ""], options);
+  await wait(() => call(later), "the new client may call it again");
   const clients = JSON.parse(await mspOk(["listclients", "--json"], options));
   assert.deepEqual(clients.map(({ number }: { number: string }) => number), ["1", "2"]);
   assert.match(clients[1].fingerprint, /^SHA256:[A-Za-z0-9+/]{43}$/);
@@ -30,7 +34,7 @@ Deno.test("a running server follows added and removed clients, and refuses none 
   await mspOk(["removeclient", clients[1].fingerprint, "--yes"], options);
   await wait(async () => !await call(later), "the removed client is not heard");
   await folder.write("sec/clients.dev", "half a li");
-  await server.waitForLog(/clients\.dev: the secrets that were known stay valid/);
+  await server.waitForLog(/clients\.dev: .* the secrets that were known stay valid/);
   assert.ok(await call(stays));
 });
 
@@ -125,6 +129,8 @@ Deno.test("msp doctor finds what is wrong, says what to do, and exits with 1", a
   await folder.write("sec/client_2.pub", await folder.read("sec/client_1.pub"));
   await folder.write("sec/client_3.pub", `${"A".repeat(43)}=`);
   await folder.write("sec/client_4.pub", "CANARY");
+  await folder.write("sec/client_5.pub", await folder.read("client.key"));
+  await folder.write("sec/client_6.pub", `${"/".repeat(42)}8=`);
   await folder.write("modules/simple_time.js", "export const entry_call = (;");
   const { code, out } = await msp(["doctor", "--json"], options);
   assert.equal(code, 1);
@@ -135,6 +141,8 @@ Deno.test("msp doctor finds what is wrong, says what to do, and exits with 1", a
       [/client_2\.pub: the same key as .*\/sec\/client_1\.pub/, /remove/],
       [/client_3\.pub: a point of low order/, /remove/],
       [/client_4\.pub: not 32 bytes/, /remove/],
+      [/client_5\.pub: the private key of .*\/client\.key/, /remove/],
+      [/client_6\.pub: not in canonical form/, /remove/],
       [/Cannot load function time_test: .*SyntaxError/, /modules\.md/],
     ] as const
   ) {

@@ -6,11 +6,13 @@ import assert from "node:assert/strict";
 import { residentMegabytes } from "../process_memory.ts";
 import { ServerProcess, TempFolder } from "../program.ts";
 import { callServer, registerClient } from "../registered.ts";
+import type { TestClient } from "../v1_client.ts";
 
 const CONNECTIONS = 60;
 const STREAMS = 200;
 /** Of the 1 GB, 100 MB are the server at rest; 20 rounds stay below, since memory is reused. */
 const MOST_MEGABYTES = 600;
+const MOST_TRIES = 20;
 
 /** One frame of HTTP/2 (RFC 9113, section 4.1). */
 function frame(type: number, flags: number, stream: number, payload: Uint8Array): Uint8Array {
@@ -41,6 +43,16 @@ function silentStreams(): Uint8Array {
   return new Uint8Array(frames.flatMap((each) => [...each]));
 }
 
+/** On a slow machine a body can arrive after more requests than have a place: its sender asks again. */
+async function callUntilAnswered(url: string, client: TestClient): Promise<void> {
+  let answer: string | number = "";
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    answer = await callServer(url, client, "time_test");
+    if (answer !== 401) break;
+  }
+  assert.match(String(answer), /^It is/);
+}
+
 Deno.test("requests whose bodies never come cost little memory, over HTTP/1.1 and HTTP/2", async () => {
   await using folder = await TempFolder.make();
   const client = await registerClient(folder);
@@ -65,7 +77,7 @@ Deno.test("requests whose bodies never come cost little memory, over HTTP/1.1 an
       connections.push(connection);
     }
     // A registered client is answered meanwhile, and the answer comes after all that was sent before.
-    assert.match(String(await callServer(server.url, client, "time_test")), /^It is/);
+    await callUntilAnswered(server.url, client);
     const grown = await residentMegabytes(server.pid) - before;
     assert.ok(grown < MOST_MEGABYTES, `${grown} MB for ${count} connections`);
     connections.forEach((each) => each.close());

@@ -8,7 +8,7 @@ import { hasPython, PYTHON, testIf } from "../conditions.ts";
 import { msp, mspOk, run, ServerProcess, TempFolder } from "../program.ts";
 
 const PYTHON_PEER = repositoryPath("tests/interop/msp_v1.py");
-const PYTHON_CLIENT = repositoryPath("examples/client.py");
+const PYTHON_CLIENT = repositoryPath("examples/v1/client.py");
 
 /** config-docker/config.ini of the original, but for paths that do not begin with a slash. */
 const CONFIG = `[Server]

@@ -128,6 +128,9 @@ for (const { name, prepare } of PROXIES) {
         assert.match(refused.out, /\r\n\r\n$/, "the body is empty");
         await server.waitForLog(/Refused a request from 127\.0\.0\.7: /);
         assert.doesNotMatch(server.err, /192\.0\.2\.66/);
+        const bytes = ["-H", "content-type: application/octet-stream", "-d", "x"];
+        const v2 = await run([...curl, ...bytes, url.replace("/v1", "/v2")], { cwd: folder.path });
+        assert.match(v2.out, /^HTTP\/[\d.]+ 401 /, "protocol v2");
         const elsewhere = await run([...curl, url.replace("/v1", "/other")], { cwd: folder.path });
         assert.match(elsewhere.out, /^HTTP\/[\d.]+ 404 /);
         const large = await run([...curl, ...json, "-d", "x".repeat(70_000), url], {

@@ -4,39 +4,19 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { Box } from "../../lib/crypto/box.ts";
-import type { PrivateKey, PublicKey, SecretHex } from "../../lib/crypto/keys.ts";
-import { encodeRequest } from "../../lib/protocol/v1_messages.ts";
-import { type RequestMembers, sealRequest, type TestClient } from "../v1_client.ts";
+import { sealMany } from "../captured.ts";
+import { type RequestMembers, sealRequest } from "../v1_client.ts";
 import { sendAll } from "../load.ts";
-import { msp, RUNTIME, ServerProcess, TempFolder } from "../program.ts";
+import { IS_FULL } from "../conditions.ts";
+import { msp, ServerProcess, TempFolder } from "../program.ts";
 import { postTo, registerClient } from "../registered.ts";
 import { waitUntil } from "../functions.ts";
 
-/** On the executable as many as asked for; the sources are the same program. */
-const CAPTURED = RUNTIME.isExecutable ? 100_000 : 10_000;
+/** Of each round. */
+const CAPTURED = IS_FULL ? 100_000 : 10_000;
 const MEMBERS = ["id", "check", "ts", "entry"] as const;
 /** So that a request is not refused for its age. */
 const CONFIG = "[Clients]\nRequestTTL=86400\n";
-
-/** Many requests, sealed by libsodium: tweetnacl would take a minute. */
-async function sealMany(client: TestClient, count: number): Promise<string[]> {
-  const box = await Box.load();
-  const key = box.deriveSharedKey(
-    client.serverPublicKey as PublicKey,
-    client.secretKey as PrivateKey,
-  );
-  assert.ok(key !== undefined);
-  const nowSeconds = Math.floor(Date.now() / 1000);
-  const content = {
-    secretHex: client.secretHex as SecretHex,
-    functionName: "time_test",
-    nowSeconds,
-  };
-  const nonce = new Uint8Array(24);
-  const seal = (plain: Uint8Array): Uint8Array =>
-    box.seal(key, crypto.getRandomValues(nonce), plain);
-  return Array.from({ length: count }, () => encodeRequest(content, seal));
-}
 
 Deno.test(`${CAPTURED} captured requests that are sent again: none is accepted, before and after kill -9`, async () => {
   await using folder = await TempFolder.make();
@@ -128,6 +108,7 @@ Deno.test("a second server on the same folder is refused, and the first one goes
     ),
   );
   assert.equal(second.out, "");
+  assert.doesNotMatch(await folder.read("log/latest.log"), /Stopped/, "the first one goes on");
   const body = JSON.stringify(sealRequest(client, "time_test"));
   assert.equal(await countAccepted(server.url, [body, body]), 1);
 });

@@ -465,7 +465,7 @@ const WRONG_CONFIGS = [
     key: "garbage!",
     error: /Cannot read .*\/sec\/server\.key: the text is not base64, expected a key of 32 bytes/,
   },
-  { key: "", error: /Cannot read .*\/sec\/server\.key: the text is not 32 bytes/ },
+  { key: "", error: /Cannot read .*\/sec\/server\.key: the text is empty/ },
   { publicKey: "x", error: /Cannot make .*\/sec\/server\.key: .*\/sec\/server\.pub is there/ },
   { env: { MSP_LOGLEVEL: "LOUD" }, error: /MSP_LOGLEVEL = "LOUD", expected one of DEBUG, INFO/ },
   { env: { MSP_MAXLOGS: "many" }, error: /MSP_MAXLOGS = "many", expected a whole number/ },
@@ -505,7 +505,7 @@ Deno.test("a corrupt client file, a low-order key and a bad line are skipped wit
     const line of [
       "sec/client_2.pub: not base64, skipped",
       "sec/client_3.pub: a point of low order, no safe key, skipped",
-      "sec/client_4.pub: not 32 bytes, skipped",
+      "sec/client_4.pub: empty, skipped",
       "sec/clients.dev: line 1 is not a secret, skipped",
     ]
   ) assert.ok(server.err.includes(`WARNING server: ${folder.path}/${line}\n`), line);

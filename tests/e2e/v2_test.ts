@@ -302,6 +302,12 @@ Deno.test("rotate-server-key renews both keys, and keeps every previous one in i
   for (let i = 0; i < 50 && !await opens(third); i++) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+  const key = (await folder.read("sec/server.pub")).trim().replace(/[+/]/g, "\\$&");
+  await server.waitForLog(
+    new RegExp(
+      `Server key reloaded: the public key is ${key}; accepted besides: 2 earlier keys\\n`,
+    ),
+  );
   for (const profile of all) {
     assert.deepEqual(await connectTo(server.url, profile).call("echo"), {});
   }

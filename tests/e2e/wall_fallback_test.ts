@@ -5,23 +5,11 @@
  */
 import assert from "node:assert/strict";
 import { registerClient } from "../registered.ts";
-import { repositoryPath } from "../../tasks/root.ts";
 import { IS_ROOT, testIf } from "../conditions.ts";
 import { FunctionServer, type FunctionSetup, writeModules } from "../functions.ts";
-import { PROGRAM, run, RUNTIME, TempFolder } from "../program.ts";
+import { PROGRAM, run, RUNTIME, ServerProcess, TempFolder } from "../program.ts";
+import { without } from "../stage.ts";
 
-/** The command line that becomes a program without some system calls. */
-const without = (calls: string): string[] => [
-  Deno.execPath(),
-  "run",
-  "--quiet",
-  "--no-lock",
-  "--config",
-  repositoryPath("deno.json"),
-  "--allow-all",
-  repositoryPath("tests", "refuse_calls.ts"),
-  calls,
-];
 /** landlock_create_ruleset answers ENOSYS. */
 const OLD_KERNEL = without("444=38");
 const CODE = "export const entry_call = () => 'answer';";
@@ -56,8 +44,9 @@ Deno.test("with Landlock every function runs, and the start says what holds it",
   assert.deepEqual(await answers(functions), ALL);
   assert.match(
     functions.server.err,
-    /INFO functions: Functions run behind Landlock \(ABI \d+\) and a filter of system calls; not held: CPU time, memory between checks, file metadata, UDP of functions with Net\n/,
+    /INFO functions: Functions run behind Landlock \(ABI \d+\) and a filter of system calls; not held: CPU time, memory between checks, file metadata, UDP of functions with Net(?:; they run as root: .*)?\n/,
   );
+  assert.equal(/they run as root: name another user/.test(functions.server.err), IS_ROOT);
 });
 
 Deno.test("without Landlock functions with Write or Env are refused, with one line each", async () => {
@@ -122,6 +111,22 @@ testIf(
     assert.match(functions.server.err, /Functions run behind Landlock/);
   },
 );
+
+Deno.test("no function runs where the kernel only says that it holds it", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write("ran", "");
+  await Deno.chmod(folder.join("ran"), 0o666);
+  await writeModules(folder, {
+    modules: { f: `Deno.writeTextFileSync("ran", "yes"); ${CODE}` },
+    sections: "[f]\nWrite=ran\n",
+  });
+  // landlock_restrict_self does nothing.
+  await using server = await ServerProcess.start({ cwd: folder.path, wrap: without("446=0") });
+  await server.waitForLog(/INFO functions: Functions run behind Landlock/);
+  const line = /Cannot start: the kernel does not refuse files that were not granted\n/g;
+  await server.waitFor(() => (server.err.match(line)?.length ?? 0) >= 3, "three attempts");
+  assert.equal(await folder.read("ran"), "");
+});
 
 const IMPOSSIBLE: readonly { name: string; config: string; message: string }[] = [
   {

@@ -4,17 +4,25 @@
  * stage 2 is a program with every permission of the runtime; in an executable, its own check.
  */
 import assert from "node:assert/strict";
-import type { StagePolicy } from "../../lib/functions/wall/policy.ts";
+import { STAGE_2_ENV, type StagePolicy } from "../../lib/functions/wall/policy.ts";
+import { askStage } from "../../lib/functions/wall/probe.ts";
 import { repositoryPath } from "../../tasks/root.ts";
 import { IS_ROOT, isInstalled, testIf } from "../conditions.ts";
 import { isAlive, waitUntil } from "../functions.ts";
-import { RUNTIME, TempFolder } from "../program.ts";
-import { emptyPolicy, hiddenArgs, runStage, scriptArgs, STAGE_LINE } from "../stage.ts";
+import { run, RUNTIME, TempFolder } from "../program.ts";
+import {
+  emptyPolicy,
+  giveInput,
+  runStage,
+  scriptArgs,
+  STAGE_LINE,
+  startWaitingStage,
+  without,
+} from "../stage.ts";
 import type { Targets } from "../wall_attempts.ts";
 
-const CHECK = hiddenArgs("function-wall", "check");
 const ATTEMPTS = repositoryPath("tests", "wall_attempts.ts");
-const HAS_LANDLOCK = JSON.parse((await runStage(emptyPolicy(CHECK))).out || "{}").abi >= 7;
+const HAS_LANDLOCK = JSON.parse((await runStage(emptyPolicy())).out || "{}").abi >= 7;
 const needsLandlock = (name: string, fn: () => Promise<void>): void =>
   testIf(HAS_LANDLOCK, "needs Landlock ABI 7, Linux 6.15", name, fn);
 const onSources = (name: string, fn: () => Promise<void>): void =>
@@ -204,17 +212,18 @@ async function attempt(policy: StagePolicy, wrap: readonly string[] = []): Promi
 }
 
 needsLandlock("stage 1 has the kernel refuse files, sockets and signals", async () => {
-  const { code, out, err } = await runStage(emptyPolicy(CHECK));
+  const { code, out, err } = await runStage(emptyPolicy());
   assert.deepEqual({ code, err }, { code: 0, err: "" });
-  const { abi, ...refused } = JSON.parse(out);
+  const { abi, isRoot, ...refused } = JSON.parse(out);
   assert.ok(abi >= 7);
+  assert.equal(isRoot, IS_ROOT);
   assert.deepEqual(refused, { files: true, sockets: true, signals: true });
 });
 
 needsLandlock("without Landlock and filter the same check finds nothing refused", async () => {
-  const { filter: _, ...policy } = emptyPolicy(CHECK);
+  const { filter: _, ...policy } = emptyPolicy();
   const { out } = await runStage({ ...policy, abi: 0 });
-  const { abi: _abi, ...refused } = JSON.parse(out);
+  const { abi: _abi, isRoot: _isRoot, ...refused } = JSON.parse(out);
   assert.deepEqual(refused, { files: false, sockets: false, signals: false });
 });
 
@@ -272,9 +281,14 @@ for (const [abi, differences] of Object.entries(BY_ABI)) {
 onSources("without a wall the same attempts succeed", async () => {
   await using scene = await Scene.make();
   const { filter: _, ...policy } = scene.policy("without grants");
-  const args = policy.args.slice(0, -1);
+  const args = policy.next?.args.slice(0, -1) ?? [];
   const targets = JSON.stringify({ ...scene.targets, server: Deno.pid });
-  const { outcomes } = await attempt({ ...policy, abi: 0, limits: [], args: [...args, targets] });
+  const { outcomes } = await attempt({
+    ...policy,
+    abi: 0,
+    limits: [],
+    next: { args: [...args, targets], env: STAGE_2_ENV },
+  });
   for (const name of ["read passwd", "write a file", "symbolic link", "UDP", "start a program"]) {
     assert.match(outcomes[name] ?? "", /^done$|root/, name);
   }
@@ -316,11 +330,95 @@ for (const { name, change, message } of REFUSED) {
     await using folder = await TempFolder.make();
     await Deno.mkdir(folder.join("real/below"), { recursive: true });
     await Deno.symlink(folder.join("real"), folder.join("link"));
-    const { code, out, err } = await runStage(change(emptyPolicy(CHECK), folder));
+    const { code, out, err } = await runStage(change(emptyPolicy(), folder));
     assert.deepEqual({ code, out }, { code: 1, out: "" });
     assert.match(err, message);
   });
 }
+
+const IDLE: readonly { readonly calls: string; readonly what: string; readonly message: RegExp }[] =
+  [
+    {
+      calls: "446=0",
+      what: "landlock_restrict_self",
+      message: /the kernel does not refuse files that were not granted\n$/,
+    },
+    {
+      calls: "157=0",
+      what: "prctl",
+      message: /the kernel does not refuse sockets\n$/,
+    },
+  ];
+for (const { calls, what, message } of IDLE) {
+  testIf(
+    HAS_LANDLOCK && Deno.build.arch === "x86_64",
+    "needs Landlock ABI 7 and x86-64",
+    `stage 1 starts nothing where ${what} does nothing`,
+    async () => {
+      const policy = emptyPolicy(scriptArgs("never.ts"));
+      const { code, out, err } = await runStage(policy, "", without(calls));
+      assert.deepEqual({ code, out }, { code: 1, out: "" });
+      assert.match(err, message);
+    },
+  );
+}
+
+needsLandlock("stage 1 tells what the kernel offers, and then takes its policy", async () => {
+  const child = startWaitingStage();
+  const survey = await askStage(child);
+  assert.ok(typeof survey !== "string", String(survey));
+  const { abi, ...others } = survey;
+  assert.ok(abi >= 7);
+  assert.deepEqual(others, { files: true, sockets: true, signals: true, isRoot: IS_ROOT });
+  await giveInput(child, emptyPolicy());
+  const { code, stdout } = await child.output();
+  assert.equal(code, 0);
+  assert.deepEqual(JSON.parse(new TextDecoder().decode(stdout)), survey);
+});
+
+const OFFERS: readonly { readonly calls: string; readonly found: object; readonly why: string }[] =
+  [
+    {
+      calls: "444=38",
+      found: { abi: 0, files: false, sockets: true, signals: true },
+      why: "Landlock",
+    },
+    { calls: "444=1", found: { abi: 0, files: false, sockets: true, signals: true }, why: "leave" },
+    { calls: "157=22", found: { files: true, sockets: false, signals: false }, why: "filters" },
+  ];
+for (const { calls, found, why } of OFFERS) {
+  testIf(
+    HAS_LANDLOCK && Deno.build.arch === "x86_64",
+    "needs Landlock ABI 7 and x86-64",
+    `a survey finds that there is no ${why} (${calls})`,
+    async () => {
+      const child = startWaitingStage(without(calls));
+      const survey = await askStage(child);
+      assert.ok(typeof survey !== "string", String(survey));
+      assert.deepEqual({ ...survey, ...found }, survey);
+      child.kill("SIGKILL");
+      await child.stdin.close().catch(() => {});
+      await child.output();
+    },
+  );
+}
+
+Deno.test("a stage 1 that ends without an answer says why", async () => {
+  for (
+    const [script, why] of [
+      [
+        "echo 'msp: error: Cannot open the C library: it is not there' >&2",
+        "Cannot open the C library: it is not there",
+      ],
+      ["exit 1", "stage 1 ended without a word"],
+    ] as const
+  ) {
+    const pipes = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
+    const child = new Deno.Command("bash", { args: ["-c", script], ...pipes }).spawn();
+    assert.equal(await askStage(child), `the kernel's means cannot be used (${why})`);
+    await child.stdin.close().catch(() => {});
+  }
+});
 
 Deno.test("stage 1 refuses malformed input", async () => {
   const [program = "", ...args] = STAGE_LINE;
@@ -353,8 +451,10 @@ onSources("the environment is exactly the one that was given", async () => {
   await using folder = await TempFolder.make();
   await folder.write("env.ts", `console.log(Deno.readTextFileSync("/proc/self/environ"))`);
   const policy = emptyPolicy(scriptArgs(folder.join("env.ts")));
-  const env = { ...policy.env, MSP_TOKEN: "a b=c\n'\"ü", EMPTY: "" };
-  const { out } = await runStage(addPath({ ...policy, env }, folder.join("env.ts")));
+  const env = { ...policy.next?.env, MSP_TOKEN: "a b=c\n'\"ü", EMPTY: "" };
+  const { out } = await runStage(
+    addPath({ ...policy, next: { args: [], ...policy.next, env } }, folder.join("env.ts")),
+  );
   const found = out.split("\0").filter((each) => each.trim() !== "");
   assert.deepEqual(found, Object.entries(env).map((pair) => pair.join("=")));
 });
@@ -402,3 +502,20 @@ for (const isStopped of [false, true]) {
     await waitUntil(async () => !await isAlive(host), "the host ends");
   });
 }
+
+needsLandlock("stage 1 that waits for its policy ignores signals to its group", async () => {
+  const child = startWaitingStage();
+  const ignored = async (): Promise<bigint> => {
+    // Deno reads /proc with every permission only.
+    const { out } = await run(["cat", `/proc/${child.pid}/status`], { cwd: "/" });
+    return BigInt(`0x${/^SigIgn:\s+(\w+)$/m.exec(out)?.[1]}`);
+  };
+  // SIGHUP, SIGINT, SIGTERM: bit 0 is signal 1.
+  const wanted = 1n << 0n | 1n << 1n | 1n << 14n;
+  await waitUntil(async () => (await ignored() & wanted) === wanted, "it ignores signals");
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) child.kill(signal);
+  await giveInput(child, emptyPolicy());
+  const { code, stdout } = await child.output();
+  assert.equal(code, 0);
+  assert.ok(JSON.parse(new TextDecoder().decode(stdout)).abi >= 7);
+});

@@ -6,8 +6,15 @@
 import assert from "node:assert/strict";
 import { repositoryPath } from "../../tasks/root.ts";
 import { IS_ROOT, isInstalled, testIf } from "../conditions.ts";
-import { FunctionServer, type FunctionSetup, isAlive, writeModules } from "../functions.ts";
-import { msp, run, RUNTIME, TempFolder } from "../program.ts";
+import {
+  childrenOf,
+  FunctionServer,
+  type FunctionSetup,
+  isAlive,
+  waitUntil,
+  writeModules,
+} from "../functions.ts";
+import { msp, run, RUNTIME, ServerProcess, TempFolder } from "../program.ts";
 import { registerClient } from "../registered.ts";
 
 const MARK = "CANARY-31415926";
@@ -206,3 +213,24 @@ testIf(
     assert.deepEqual(await all.written(), []);
   },
 );
+
+Deno.test("a server without functions ends the process that would have become their host", async () => {
+  await using folder = await TempFolder.make();
+  await writeModules(folder, { modules: {} });
+  await using server = await ServerProcess.start({ cwd: folder.path });
+  const has = async (): Promise<boolean> => (await childrenOf(server.pid)).length > 0;
+  await waitUntil(async () => !await has(), "no process but the server");
+});
+
+Deno.test("a server that is killed while it starts leaves no process behind", async () => {
+  await using folder = await TempFolder.make();
+  await using server = ServerProcess.spawn({ cwd: folder.path, args: ["--port", "0"] });
+  let children: number[] = [];
+  await waitUntil(
+    async () => (children = await childrenOf(server.pid)).length > 0,
+    "processes of the start",
+  );
+  server.signal("SIGKILL");
+  await server.status();
+  for (const pid of children) await waitUntil(async () => !await isAlive(pid), `${pid} has ended`);
+});
