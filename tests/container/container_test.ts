@@ -207,6 +207,13 @@ containerTest(
       await folder.write("server.pub", await folder.read("sec/server.pub"));
       await server.waitFor(/Registered client keys: 1/);
       assert.match(await mspOk(["call", url, "time_test"], options), /^It is currently/);
+      const address = ["--url", new URL(url).origin];
+      const invited = await container.run(["msp", "invite", "phone", ...address], ids);
+      assert.equal(invited.code, 0, invited.err);
+      const home = { ...options, env: { HOME: folder.path } };
+      await mspOk(["join", invited.out.trim(), "--profile", "phone"], home);
+      assert.equal(await ownerOf(folder.join("sec/client_2.pub")), "1234:2345");
+      assert.match(await mspOk(["call", "phone", "time_test"], home), /^It is currently/);
       const health = await container.run(["msp", "health", url], ids);
       assert.equal(health.code, 0, health.err);
       assert.equal(await server.stop(), 0, server.text);
@@ -220,9 +227,9 @@ containerTest(
     );
     assert.equal(await server.stop(), 0);
     assert.equal(await folder.read("sec/server.key"), key);
-    assert.equal(await folder.read("sec/client_1.pub"), publicKey.trim());
+    assert.ok((await folder.read("sec/client_1.pub")).startsWith(publicKey.trim()));
     const listed = await container.run(["listclients", "--json"], ids);
-    assert.equal(JSON.parse(listed.out).length, 1);
+    assert.equal(JSON.parse(listed.out).length, 2);
     const purged = await container.run(["purgeclients", "--yes"], ids);
     assert.equal(purged.code, 0, purged.err);
     assert.equal(JSON.parse((await container.run(["listclients", "--json"], ids)).out).length, 0);

@@ -1,149 +1,176 @@
 /**
- * The clients in examples/, each run with the real programs of its language: against the server, and
- * against servers that return what a client must refuse.
+ * The clients in examples/ that are not made of the package, against the real server, and against servers
+ * that answer with something else.
  */
 import assert from "node:assert/strict";
 import { repositoryPath } from "../../tasks/root.ts";
-import { succeeds, testIf } from "../conditions.ts";
-import { freePort, type Outcome, run, ServerProcess, TempFolder } from "../program.ts";
-import { registerClient } from "../registered.ts";
+import { hasPython, isFile, isInstalled, PYTHON, succeeds, testIf } from "../conditions.ts";
+import { FunctionServer } from "../functions.ts";
+import { addProfile, profileOptions } from "../profiles.ts";
+import { type Outcome, PROGRAM, run, TempFolder } from "../program.ts";
 
 const EXAMPLES = repositoryPath("examples/");
+const GO_SOURCES = "/usr/share/gocode/src";
 
 interface Example {
   readonly name: string;
-  /** Succeeds where everything is there that it needs. */
-  readonly needs: readonly string[];
+  readonly isPossible: boolean;
+  /** Why not. */
+  readonly missing: string;
+  /** Program and arguments before those of a call. */
   readonly line: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-  /** Makes ready what a user would install. */
+  /** How a call names the profile, and passes one argument. */
+  readonly target: string;
+  readonly pair: (name: string, value: string) => string;
   readonly install?: (folder: TempFolder) => Promise<void>;
 }
 
-/** Where Debian's packages keep the sources of Go modules, which need no network. */
-const GO_SOURCES = "/usr/share/gocode/src/golang.org/x";
-const GO_ENV = {
-  GOFLAGS: "-mod=mod",
-  GOPROXY: "off",
-  GONOSUMDB: "*",
-  GONOSUMCHECK: "1",
-  HOME: "/tmp",
-};
+const asJson = (name: string, value: string): string => JSON.stringify({ [name]: value });
 
 const LIST: readonly Example[] = [
   {
     name: "client.py",
-    needs: ["/usr/bin/python3", "-c", "import nacl"],
-    line: ["/usr/bin/python3", `${EXAMPLES}client.py`],
-  },
-  {
-    name: "client.mjs",
-    needs: ["node", "--version"],
-    line: ["node", "client.mjs"],
-    async install(folder): Promise<void> {
-      await Deno.copyFile(`${EXAMPLES}client.mjs`, folder.join("client.mjs"));
-      const npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "tweetnacl@1.0.3"];
-      const { code, err } = await run(npm, { cwd: folder.path });
-      assert.equal(code, 0, err);
-    },
-  },
-  {
-    name: "shell/call.sh",
-    needs: ["sh", "-c", "command -v curl gzip od && /usr/bin/python3 -c 'import nacl'"],
-    line: ["sh", "call.sh"],
-    async install(folder): Promise<void> {
-      await Deno.copyFile(`${EXAMPLES}shell/call.sh`, folder.join("call.sh"));
-      // The first python3 of a machine may be another one than Debian's.
-      const helper = await Deno.readTextFile(`${EXAMPLES}shell/nacl-box`);
-      await folder.write("nacl-box", helper.replace(/^#!.*/, "#!/usr/bin/python3"));
-      await Deno.chmod(folder.join("nacl-box"), 0o755);
-    },
+    isPossible: await hasPython("nacl.bindings"),
+    missing: "python3-nacl is not installed",
+    line: [PYTHON, `${EXAMPLES}client.py`],
+    target: "xdg/msp/home.json",
+    pair: asJson,
   },
   {
     name: "go/main.go",
-    needs: ["ls", "/usr/bin/go", `${GO_SOURCES}/crypto/nacl/box`],
+    isPossible: isInstalled("go") && isFile(`${GO_SOURCES}/github.com/flynn/noise/state.go`),
+    missing: "golang-go or golang-github-flynn-noise-dev is not installed",
     line: ["./msp-client"],
-    env: GO_ENV,
+    target: "xdg/msp/home.json",
+    pair: asJson,
+    install: buildGo,
+  },
+  {
+    name: "call.sh",
+    isPossible: await succeeds("sh", "-c", "true"),
+    missing: "no shell",
+    line: ["sh", `${EXAMPLES}call.sh`],
+    target: "home",
+    pair: (name, value) => `${name}=${value}`,
     async install(folder): Promise<void> {
-      await Deno.mkdir(folder.join("go"));
-      for (const name of ["main.go", "go.mod"]) {
-        await Deno.copyFile(`${EXAMPLES}go/${name}`, folder.join("go", name));
-      }
-      const replaced = ["crypto", "sys", "net", "term", "text"].map((name) =>
-        `-replace=golang.org/x/${name}=${GO_SOURCES}/${name}`
-      );
-      for (const args of [["mod", "edit", ...replaced], ["build", "-o", "../msp-client", "."]]) {
-        const line = ["/usr/bin/go", ...args];
-        const { code, err } = await run(line, { cwd: folder.join("go"), env: GO_ENV });
-        assert.equal(code, 0, err);
-      }
+      const line = PROGRAM.map((word) => `'${word}'`).join(" ");
+      await folder.write("bin/msp", `#!/bin/sh\nexec ${line} "$@"\n`);
+      await Deno.chmod(folder.join("bin/msp"), 0o755);
+      // A call that nobody answers is tried again after a pause, which this one leaves out.
+      await folder.write("bin/sleep", "#!/bin/sh\n");
+      await Deno.chmod(folder.join("bin/sleep"), 0o755);
     },
   },
 ];
 
-/** What a server in between may do; a client must refuse each. */
-const HOSTILE_ANSWERS: readonly { name: string; answer: (sent: SentValues) => Response }[] = [
-  ...(["id", "check", "ts", "entry"] as const).map((member) => ({
-    name: `returns the request's own ${member}`,
-    answer: (sent: SentValues) => Response.json({ value: sent[member] }),
-  })),
-  { name: "is not JSON", answer: () => new Response("hello") },
-  { name: "has no value", answer: () => Response.json({}) },
-  { name: "is too short", answer: () => Response.json({ value: "AAAA" }) },
-  { name: "is sealed by nobody", answer: () => Response.json({ value: "A".repeat(80) }) },
-  {
-    name: "is a redirect",
-    answer: () => new Response(null, { status: 302, headers: { location: "/elsewhere" } }),
-  },
-];
-type SentValues = Record<"id" | "check" | "ts" | "entry", string>;
-
-/** One line on standard error, nothing on standard output, no trace and no secret. */
-function assertRefusedNeatly(outcome: Outcome, secretHex: string, why: string): void {
-  assert.equal(outcome.code, 1, `${why}: ${outcome.err}`);
-  assert.equal(outcome.out, "", why);
-  assert.match(outcome.err, /^(?:curl: .*\n)?[\w.-]+: .+\n$/, why);
-  assert.ok(!outcome.err.includes(secretHex), why);
+/** Builds with Debian's sources of the modules, which need no network. */
+async function buildGo(folder: TempFolder): Promise<void> {
+  await Deno.mkdir(folder.join("go"));
+  for (const name of ["main.go", "go.mod"]) {
+    await Deno.copyFile(`${EXAMPLES}go/${name}`, folder.join("go", name));
+  }
+  // A module that only the tests of a library use.
+  await folder.write("check/go.mod", "module gopkg.in/check.v1\n");
+  const modules = ["crypto", "sys", "net", "term", "text"].map((name) => `golang.org/x/${name}`);
+  const replaced = [...modules, "github.com/flynn/noise"].map((name) =>
+    `-replace=${name}=${GO_SOURCES}/${name}`
+  );
+  const edit = ["mod", "edit", "-replace=gopkg.in/check.v1=../check", ...replaced];
+  const env = { GOFLAGS: "-mod=mod -buildvcs=false", GOPROXY: "off", GONOSUMDB: "*", HOME: "/tmp" };
+  for (const args of [edit, ["build", "-o", "../msp-client", "."]]) {
+    const { code, err } = await run(["/usr/bin/go", ...args], { cwd: folder.join("go"), env });
+    assert.equal(code, 0, err);
+  }
 }
 
-for (const { name, needs, line, env = {}, install } of LIST) {
+const MODULES = {
+  echo: "export const entry_call = ({ params }) => params;",
+  text: "export const entry_call = () => 'Küche';",
+  own: "export const entry_call = () => { throw new PublicError('out of milk'); };",
+};
+
+const HOSTILE: readonly { name: string; answer: () => Response; executed: RegExp }[] = [
+  { name: "a page", answer: () => new Response("<html>"), executed: /no/ },
+  { name: "nothing", answer: () => new Response(), executed: /no/ },
+  { name: "zeros", answer: () => new Response(new Uint8Array(500)), executed: /no/ },
+  {
+    name: "a welcome of zeros",
+    answer: () => new Response(Uint8Array.of(2, ...new Uint8Array(300))),
+    executed: /no/,
+  },
+  { name: "a refusal", answer: () => new Response(null, { status: 401 }), executed: /no/ },
+];
+
+/** One line and no trace on standard error, nothing on standard output. */
+function assertNeat({ code, out, err }: Outcome, why: string): void {
+  assert.deepEqual([code, out], [1, ""], `${why}: ${err}`);
+  assert.match(err, /^[\w.:-]+ [^\n]+\n(?:msp: hint: [^\n]+\n)?$/, why);
+}
+
+for (const { name, isPossible, missing, line, target, pair, install } of LIST) {
   testIf(
-    await succeeds(...needs),
-    `${needs[0]} or one of its libraries is not installed`,
-    `examples/${name} calls the server, and refuses what a client must refuse`,
+    isPossible,
+    missing,
+    `examples/${name} calls functions, and says whether one ran`,
     async () => {
       await using folder = await TempFolder.make();
-      const { secretHex } = await registerClient(folder);
       await install?.(folder);
-      const call = (url: string, functionName = "time_test"): Promise<Outcome> =>
-        run([...line, url, functionName], { cwd: folder.path, env });
+      let url = "";
       {
-        await using server = await ServerProcess.start({ cwd: folder.path });
-        const answer = await call(server.url);
-        assert.equal(answer.code, 0, answer.err);
-        assert.match(answer.out, /^It is currently: \n\t.{24}\n$/);
-        const refused = await call(server.url, "not_there");
-        assertRefusedNeatly(refused, secretHex, "an unknown function");
-        assert.match(refused.err, /refused: status 401/);
+        await using setup = await FunctionServer.start(folder, { modules: MODULES });
+        url = setup.server.url;
+        await addProfile(folder, url);
+        const call = caller(folder, line, target);
+        const echoed = await call("echo", pair("item", "milk & ü"));
+        assert.equal(echoed.code, 0, echoed.err);
+        assert.deepEqual(JSON.parse(echoed.out), { item: "milk & ü" });
+        assert.equal((await call("text")).out, "Küche\n");
+        for (
+          const [failing, message] of [["own", /milk.*executed: yes/], [
+            "not_there",
+            /executed: no/,
+          ]] as const
+        ) {
+          const outcome = await call(failing);
+          assertNeat(outcome, failing);
+          assert.match(outcome.err, message);
+        }
       }
-      for (const { name: what, answer } of HOSTILE_ANSWERS) {
-        await using hostile = Deno.serve(
-          { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-          async (request) =>
-            request.method === "POST"
-              ? answer(await request.json())
-              : new Response(null, { status: 405 }),
-        );
-        const outcome = await call(`http://127.0.0.1:${hostile.addr.port}/v1`);
-        assertRefusedNeatly(outcome, secretHex, `an answer that ${what}`);
-        if (what.includes("own")) assert.match(outcome.err, /one of the request's own values/);
+      const call = caller(folder, line, target);
+      const unreached = await call("text");
+      assertNeat(unreached, "a server that is not there");
+      assert.match(unreached.err, /refused.*executed: no/);
+      let answer = (): Response => new Response();
+      await using hostile = Deno.serve(
+        { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+        async (request) => {
+          await request.body?.cancel();
+          return answer();
+        },
+      );
+      const kept = JSON.parse(await folder.read("xdg/msp/home.json"));
+      const other = { ...kept, url: `http://127.0.0.1:${hostile.addr.port}/v2` };
+      await folder.write("xdg/msp/home.json", JSON.stringify(other));
+      for (const { name: what, answer: answered, executed } of HOSTILE) {
+        answer = answered;
+        const outcome = await call("text");
+        assertNeat(outcome, what);
+        assert.match(outcome.err, new RegExp(`executed: ${executed.source}`), what);
       }
-      const unreached = await call(`http://127.0.0.1:${freePort()}/v1`);
-      assertRefusedNeatly(unreached, secretHex, "a server that is not there");
-      await Deno.rename(folder.join("client.key"), folder.join("moved.key"));
-      const keyless = await call("http://127.0.0.1:9/v1");
-      assertRefusedNeatly(keyless, secretHex, "a missing key file");
-      assert.match(keyless.err, /client\.key/);
+      await folder.write("xdg/msp/home.json", "{}");
+      assertNeat(await call("text"), "a file that is not a profile");
+      await Deno.remove(folder.join("xdg/msp/home.json"));
+      assertNeat(await call("text"), "a file that is missing");
     },
   );
+}
+
+function caller(
+  folder: TempFolder,
+  line: readonly string[],
+  target: string,
+): (...args: string[]) => Promise<Outcome> {
+  const { cwd, env = {} } = profileOptions(folder);
+  const path = `${folder.join("bin")}:${Deno.env.get("PATH")}`;
+  return (...args) => run([...line, target, ...args], { cwd, env: { ...env, PATH: path } });
 }

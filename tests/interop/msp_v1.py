@@ -24,6 +24,12 @@ import nacl.utils
 import requests
 
 
+def first_line(path: str) -> str:
+    """A client's key as the original reads it: one line, whatever follows."""
+    with open(path, encoding="ascii") as file:
+        return file.readline()
+
+
 def read(*parts: str) -> str:
     with open(os.path.join(*parts), encoding="ascii") as file:
         return file.read()
@@ -66,7 +72,7 @@ def call(url: str, function: str, folder: str) -> None:
 
 def serve(folder: str) -> None:
     private_key = key(nacl.public.PrivateKey, read(folder, "sec", "server.key"))
-    client_key = key(nacl.public.PublicKey, read(folder, "sec", "client_1.pub"))
+    client_key = key(nacl.public.PublicKey, first_line(os.path.join(folder, "sec", "client_1.pub")))
     box = nacl.public.Box(private_key, client_key)
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -136,7 +142,7 @@ def check_store(folder: str) -> None:
     if private_key.public_key != key(nacl.public.PublicKey, read(sec, "server.pub")):
         sys.exit("server.pub is not the public key of server.key")
     public_keys = {
-        bytes(key(nacl.public.PublicKey, read(path))) for path in glob.glob(os.path.join(sec, "client_*"))
+        bytes(key(nacl.public.PublicKey, first_line(path))) for path in glob.glob(os.path.join(sec, "client_*"))
     }
     register = read(sec, "clients.dev").splitlines()
     if any(len(bytes.fromhex(secret)) != 64 for secret in register):

@@ -1,12 +1,15 @@
 /**
  * Protocol v2 with two implementations of Noise that nobody here wrote, from Debian: they say hello to the
- * real server and call a function.
+ * real server and call a function, and the client library calls servers written on them.
  */
 import { repositoryPath } from "../../tasks/root.ts";
 import assert from "node:assert/strict";
 import { hasPython, isFile, isInstalled, PYTHON, testIf } from "../conditions.ts";
 import { writeModules } from "../functions.ts";
 import { run, ServerProcess, TempFolder } from "../program.ts";
+import { connect } from "../../client/mod.ts";
+import { formatKey } from "../../lib/crypto/keys.ts";
+import { generateKeyPair } from "../../lib/crypto/nacl.ts";
 import { registerProfile, v2Url } from "../v2_client.ts";
 
 const HERE = repositoryPath("tests/interop/");
@@ -30,17 +33,47 @@ async function assertCalls(
   assert.equal(out.trim(), RESPONSE);
 }
 
+/** The client library calls a server that is not ours, twice with one ticket. */
+async function assertServes(
+  line: readonly string[],
+  env: Record<string, string> = {},
+): Promise<void> {
+  const pair = generateKeyPair();
+  const [program = "", ...args] = [...line, formatKey(pair.privateKey)];
+  const options = { args, env, stdin: "piped", stdout: "piped", stderr: "inherit" } as const;
+  const server = new Deno.Command(program, options).spawn();
+  const lines = server.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  try {
+    const { value: url = "" } = await lines.read();
+    const client = await connect({
+      url: url.trim(),
+      serverKey: formatKey(pair.publicKey),
+      privateKey: formatKey(generateKeyPair().privateKey),
+    });
+    for (const text of ["Küche", "x".repeat(5000)]) {
+      assert.deepEqual(await client.call("echo", { text }), { text });
+    }
+  } finally {
+    await server.stdin.close();
+    await lines.cancel();
+    await server.status;
+  }
+}
+
 testIf(
   await hasPython("dissononce", "nacl.bindings"),
   "python3-dissononce or python3-nacl is not installed",
-  "dissononce (Python) says hello and calls",
-  () => assertCalls([PYTHON, `${HERE}noise_client.py`]),
+  "dissononce (Python) says hello and calls, and serves the client library",
+  async () => {
+    await assertCalls([PYTHON, `${HERE}noise_client.py`]);
+    await assertServes([PYTHON, `${HERE}noise_server.py`]);
+  },
 );
 
 testIf(
   isInstalled("go") && isFile("/usr/share/gocode/src/github.com/flynn/noise/state.go"),
   "golang-go or golang-github-flynn-noise-dev is not installed",
-  "flynn/noise (Go) says hello and calls",
+  "flynn/noise (Go) says hello and calls, and serves the client library",
   async () => {
     await using cache = await TempFolder.make();
     const env = {
@@ -57,5 +90,6 @@ testIf(
     });
     assert.equal(built.code, 0, built.err);
     await assertCalls([program]);
+    await assertServes([program]);
   },
 );

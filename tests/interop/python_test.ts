@@ -23,7 +23,10 @@ pythonTest(
   async () => {
     await using folder = await TempFolder.make();
     await registerClient(folder, "client", ["--plain"]);
-    await registerClient(folder, "second", ["--plain"]);
+    // The original reads one line of a client's file: it does not see rules.
+    await registerClient(folder, "second", ["--plain", "--name", "phone", "--rate", "30/min"]);
+    await mspOk(["client", "phone", "--functions", "time_*, !x"], { cwd: folder.path });
+    assert.equal((await folder.read("sec/client_2.pub")).trimEnd().split("\n").length, 5);
     assert.equal(await python(["check-store", "."], folder.path), "2 2\n");
     await using server = await ServerProcess.start({ cwd: folder.path });
     const answer = await python(["call", server.url, "time_test", "."], folder.path);

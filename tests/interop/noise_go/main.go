@@ -1,6 +1,7 @@
-// A client of protocol v2 on flynn/noise: hello, one call, its answer. Used by the tests only.
+// A client of protocol v2 on flynn/noise: hello, one call, its answer; and a server. Used by the tests only.
 //
 //	main URL SERVER_KEY PRIVATE_KEY REQUEST (keys in base64, the request as JSON)
+//	main PRIVATE_KEY
 package main
 
 import (
@@ -55,21 +56,38 @@ func keyOf(state *noise.CipherState) []byte {
 	return key
 }
 
-func main() {
-	url, server, private, text := os.Args[1], key(os.Args[2]), key(os.Args[3]), os.Args[4]
+func pairOf(private []byte) noise.DHKey {
 	public, err := curve25519.X25519(private, curve25519.Basepoint)
 	check(err)
-	hash := sha256.Sum256(append([]byte("msp/2 key"), server...))
-	head := append([]byte{1}, hash[:8]...)
-	state, err := noise.NewHandshakeState(noise.Config{
-		CipherSuite:   noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashSHA256),
-		Pattern:       noise.HandshakeIK,
+	return noise.DHKey{Private: private, Public: public}
+}
+
+func keyID(public []byte) []byte {
+	hash := sha256.Sum256(append([]byte("msp/2 key"), public...))
+	return hash[:8]
+}
+
+func handshake(config noise.Config) *noise.HandshakeState {
+	config.CipherSuite = noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashSHA256)
+	config.Pattern = noise.HandshakeIK
+	state, err := noise.NewHandshakeState(config)
+	check(err)
+	return state
+}
+
+func main() {
+	if len(os.Args) == 2 {
+		serve(key(os.Args[1]))
+		return
+	}
+	url, server, private, text := os.Args[1], key(os.Args[2]), key(os.Args[3]), os.Args[4]
+	head := append([]byte{1}, keyID(server)...)
+	state := handshake(noise.Config{
 		Initiator:     true,
 		Prologue:      append([]byte("msp/2"), head...),
-		StaticKeypair: noise.DHKey{Private: private, Public: public},
+		StaticKeypair: pairOf(private),
 		PeerStatic:    server,
 	})
-	check(err)
 	first, _, _, err := state.WriteMessage(nil, nil)
 	check(err)
 	welcome := post(url, append(head, first...))
