@@ -17,7 +17,7 @@ export const CONNECTIONS = [32, 128, 1] as const;
 /** Share of the highest throughput at which the latency under load is measured. */
 const RATED_SHARE = 0.7;
 /** The slowest of a hundred answers are few: their latency is measured for longer than the rest. */
-const RATED_LONGER = 6;
+const RATED_LONGER = 4;
 /** The generator may miss its rate by this share. */
 const MOST_LATE = 0.02;
 
