@@ -16,8 +16,8 @@ export const OURS = "server";
 export const CONNECTIONS = [32, 128, 1] as const;
 /** Share of the highest throughput at which the latency under load is measured. */
 const RATED_SHARE = 0.7;
-/** The slowest of a hundred answers are few: their latency is measured for longer than the rest. */
-const RATED_LONGER = 4;
+/** The slowest of a hundred answers are few: a turn is longer where their latency is measured. */
+const RATED_SECONDS = 4;
 /** The generator may miss its rate by this share. */
 const MOST_LATE = 0.02;
 
@@ -38,7 +38,7 @@ export async function runCalls(
   { rounds, seconds, isBrief }: Effort,
 ): Promise<CallSamples> {
   const close = (connections: number): Promise<Samples<string>> =>
-    course.run(names, rounds, { connections, seconds });
+    course.run(names, rounds, { connections, turns: seconds });
   const first = await close(32);
   const closed = isBrief
     ? { 32: first, 128: first, 1: first }
@@ -47,10 +47,10 @@ export async function runCalls(
     const rate = median((closed[32][name] ?? []).map((each) => each.requestsPerSecond));
     return [name, RATED_SHARE * rate];
   }));
-  const ratedSeconds = isBrief ? seconds : RATED_LONGER * seconds;
   const rated = await course.run(names, rounds, {
     connections: 32,
-    seconds: ratedSeconds,
+    turns: seconds,
+    seconds: isBrief ? 1 : RATED_SECONDS,
     rates,
   });
   const faults = isBrief ? [] : faultsOfCalls(names, { closed, rated }, rates);
@@ -208,7 +208,7 @@ export async function runLadder(
       await course.add(name, helperLine("steps.ts", name), { isServer: false, answersOnce });
     }
   }
-  const samples = await course.run(names, rounds, { connections: 32, seconds });
+  const samples = await course.run(names, rounds, { connections: 32, turns: seconds });
   const micros = (name: keyof typeof STEPS): number[] =>
     samples[name].map((each) => each.cpuMicros);
   return names.map((name) => ({

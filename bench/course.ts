@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { compileRate, type Load, type LoadResult, runRate, runWrk } from "./load.ts";
-import { measure, type Sample, type Samples, takeTurns } from "./rounds.ts";
+import { measure, mergeTurns, type Sample, type Samples, takeTurns } from "./rounds.ts";
 import {
   type BenchKeys,
   installConstant,
@@ -19,7 +19,7 @@ import { measureAlone, startSubject, type Subject, waitUntilServing } from "./su
 /** How long and how often to measure. */
 export interface Effort {
   readonly rounds: number;
-  /** Of one measurement. */
+  /** For which a round measures each program, in turns of a second. */
   readonly seconds: number;
   /** Registered clients of a large installation. */
   readonly clients: number;
@@ -30,7 +30,10 @@ export interface Effort {
 /** How a program is loaded. */
 export interface LoadForm {
   readonly connections: number;
-  readonly seconds: number;
+  /** Turns of each program in a round. */
+  readonly turns: number;
+  /** Of one turn; without, one. */
+  readonly seconds?: number;
   /** A constant rate for each program; without, as fast as the answers come. */
   readonly rates?: Readonly<Record<string, number>>;
 }
@@ -41,7 +44,6 @@ const MARGIN = 1.5;
 const LEAST = 60_000;
 /** Requests a second that no server reaches; for the first rounds, which are not counted. */
 const FIRST_GUESS = 150_000;
-const FIRST_SECONDS = 1;
 /**
  * Answers after which the runtime has compiled everything that it will. Until then a call costs up to a half
  * more, and the program that is measured second seems cheaper.
@@ -104,31 +106,32 @@ export class Course {
     for (const subject of this.#subjects.values()) await subject.stop();
   }
 
-  /** Measures the programs in turn, with fresh requests in each round. Programs are warm before. */
+  /** Measures the programs in turn, with fresh requests in each turn. Programs are warm before. */
   async run<Name extends string>(
     names: readonly Name[],
     rounds: number,
     form: LoadForm,
   ): Promise<Samples<Name>> {
     const path = join(this.#folder, "bodies");
-    const { rates } = form;
+    const { rates, turns, seconds = 1 } = form;
     const rate = rates && Math.max(...Object.values(rates));
     this.#fastest = 0;
-    const first = { ...form, seconds: FIRST_SECONDS };
+    const first = { ...form, seconds: 1 };
     let isCold = !this.#isBrief;
     for (let round = 0; isCold && round < MOST_FIRST_ROUNDS; round++) {
       const most = rate ?? (this.#fastest === 0 ? FIRST_GUESS : MARGIN * this.#fastest);
       await takeTurns(names, 1, {
-        begin: () => this.#prepare(path, FIRST_SECONDS * Math.max(LEAST, most)),
+        begin: () => this.#prepare(path, Math.max(LEAST, most)),
         take: (name) => this.#take(name, path, first),
       });
       isCold = names.some((name) => (this.#answers.get(name) ?? 0) < WARM_ANSWERS);
     }
-    return await takeTurns(names, rounds, {
-      begin: () =>
-        this.#prepare(path, form.seconds * (rate ?? Math.max(LEAST, MARGIN * this.#fastest))),
+    const taken = await takeTurns(names, rounds * turns, {
+      begin: () => this.#prepare(path, seconds * (rate ?? Math.max(LEAST, MARGIN * this.#fastest))),
       take: (name) => this.#take(name, path, form),
     });
+    const merged = names.map((name) => [name, mergeTurns(taken[name], turns)]);
+    return Object.fromEntries(merged) as Samples<Name>;
   }
 
   async #prepare(path: string, most: number): Promise<void> {
@@ -140,7 +143,7 @@ export class Course {
   async #take(name: string, bodies: string, form: LoadForm): Promise<Sample> {
     const subject = this.#subjects.get(name);
     if (subject === undefined) throw new Error(`${name} was not started`);
-    const { connections, seconds, rates } = form;
+    const { connections, seconds = 1, rates } = form;
     const isBrief = this.#isBrief;
     const load: Load = { url: subject.url, bodies, connections, seconds, isBrief };
     const rate = rates && (isBrief ? BRIEF_RATE : rates[name]);

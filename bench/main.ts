@@ -30,7 +30,7 @@ ${
     only: { value: "PARTS", meaning: `run some parts, such as ${PARTS.slice(0, 2).join(",")}` },
     binary: { value: "FILE", meaning: "executable for the part rest (dist/msp)" },
     rounds: { value: "COUNT", meaning: "rounds of each part", least: 1, fallback: 7 },
-    seconds: { value: "COUNT", meaning: "seconds of one measurement", least: 1, fallback: 3 },
+    seconds: { value: "COUNT", meaning: "turns of a second in each round", least: 1, fallback: 3 },
     quick: { meaning: "only check that everything runs, with one short round" },
   },
 } satisfies Tool<string>;

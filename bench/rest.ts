@@ -6,14 +6,18 @@
 import { join } from "node:path";
 import type { Effort } from "./course.ts";
 import { proportionalMegabytes, readTimes, treeOf } from "./processes.ts";
-import { takeTurns } from "./rounds.ts";
+import { groupsOf, takeTurns } from "./rounds.ts";
 import { type BenchStore, installConstant, makeStore, sealRequests } from "./store.ts";
+import { median } from "./statistics.ts";
 import { startSubject } from "./subject.ts";
 
 /** Time after the first call in which the runtime returns memory that it only needed to start. */
 const SETTLE_MS = 2000;
 
 const AHEAD_SECONDS = 15;
+
+/** Starts of each program in a round: a start takes no longer than a hiccup of the machine. */
+const STARTS = 3;
 
 /** What was measured of one start. */
 export interface Start {
@@ -38,7 +42,20 @@ export async function runRest<Name extends string>(
   const settleMs = isBrief ? 0 : SETTLE_MS;
   const take = (name: Name): Promise<Start> => measureStart(lines[name], store, settleMs);
   if (!isBrief) { for (const name of names) await take(name); }
-  return await takeTurns(names, rounds, { take });
+  const starts = isBrief ? 1 : STARTS;
+  const taken = await takeTurns(names, rounds * starts, { take });
+  const merged = names.map((name) => [name, groupsOf(starts, taken[name]).map(middle)]);
+  return Object.fromEntries(merged) as Record<Name, Start[]>;
+}
+
+/** The middle of some starts, figure by figure. */
+function middle(starts: readonly Start[]): Start {
+  const of = (figure: (start: Start) => number): number => median(starts.map(figure));
+  return {
+    firstCallMs: of(({ firstCallMs }) => firstCallMs),
+    mainMegabytes: of(({ mainMegabytes }) => mainMegabytes),
+    hostMegabytes: of(({ hostMegabytes }) => hostMegabytes),
+  };
 }
 
 async function measureStart(

@@ -5,10 +5,12 @@
  */
 import type { LoadResult } from "./load.ts";
 import { readTimes, type Times, treeOf } from "./processes.ts";
+import { median } from "./statistics.ts";
 import type { Subject } from "./subject.ts";
 
 /** What one program did under one load. Processor times are microseconds a request. */
 export interface Sample {
+  readonly requests: number;
   /** All processes of the program. */
   readonly cpuMicros: number;
   /** The process that was started. */
@@ -72,6 +74,7 @@ export function toSample(result: LoadResult, surroundings: Surroundings): Sample
   const all = used.reduce((sum, micros) => sum + micros, 0);
   const others = after.busyMicros - before.busyMicros - all - result.cpuMicros;
   return {
+    requests: result.requests,
     cpuMicros: all / result.requests,
     mainMicros: main,
     hostMicros: hosts,
@@ -107,4 +110,42 @@ export async function takeTurns<Name extends string, T>(
     for (const name of order) taken[name]?.push(await take(name));
   }
   return taken as Record<Name, T[]>;
+}
+
+/**
+ * One sample of each few turns that followed one another. A machine whose speed drifts from second to second
+ * is as fast for one program as for another when short turns alternate.
+ *
+ * @param turns how many make a sample
+ */
+export function mergeTurns(samples: readonly Sample[], turns: number): Sample[] {
+  return groupsOf(turns, samples).map(merge);
+}
+
+/** Values in groups of those that followed one another. */
+export function groupsOf<T>(size: number, values: readonly T[]): T[][] {
+  const count = Math.ceil(values.length / size);
+  return Array.from({ length: count }, (_, i) => values.slice(i * size, (i + 1) * size));
+}
+
+function merge(samples: readonly Sample[]): Sample {
+  const requests = samples.reduce((sum, each) => sum + each.requests, 0);
+  const perRequest = (of: (sample: Sample) => number): number =>
+    samples.reduce((sum, each) => sum + of(each) * each.requests, 0) / requests;
+  const mean = (of: (sample: Sample) => number): number =>
+    samples.reduce((sum, each) => sum + of(each), 0) / samples.length;
+  return {
+    requests,
+    cpuMicros: perRequest(({ cpuMicros }) => cpuMicros),
+    mainMicros: perRequest(({ mainMicros }) => mainMicros),
+    hostMicros: (samples[0]?.hostMicros ?? []).map((_, i) =>
+      perRequest(({ hostMicros }) => hostMicros[i] ?? 0)
+    ),
+    generatorMicros: perRequest(({ generatorMicros }) => generatorMicros),
+    requestsPerSecond: mean(({ requestsPerSecond }) => requestsPerSecond),
+    p50Ms: median(samples.map(({ p50Ms }) => p50Ms)),
+    p99Ms: median(samples.map(({ p99Ms }) => p99Ms)),
+    generatorLoad: mean(({ generatorLoad }) => generatorLoad),
+    otherLoad: mean(({ otherLoad }) => otherLoad),
+  };
 }

@@ -29,7 +29,7 @@ export async function runManyClients(
   await using course = await Course.open(folder, effort);
   await course.add("many", line, { clients });
   await course.add("one", line);
-  const samples = await course.run(["many", "one"], rounds, { connections: 32, seconds });
+  const samples = await course.run(["many", "one"], rounds, { connections: 32, turns: seconds });
   const name = `CPU time of a call, ${clients.toLocaleString("en")} registered clients`;
   return makeRow({ name, unit: "µs", of: ({ cpuMicros }) => cpuMicros }, samples.many, {
     name: "1 client",

@@ -12,8 +12,8 @@ import { generateKeyPair } from "../lib/crypto/nacl.ts";
 import { loadSodium } from "../lib/crypto/sodium.ts";
 import { type Effort, WARM_ANSWERS } from "./course.ts";
 import { type Load, type LoadResult, runWrk } from "./load.ts";
-import { type Figure, makeRow, type Row } from "./rows.ts";
-import { measure, type Sample, takeTurns } from "./rounds.ts";
+import { makeRow, type Row } from "./rows.ts";
+import { measure, mergeTurns, type Sample, takeTurns } from "./rounds.ts";
 import {
   type BenchKeys,
   installConstant,
@@ -64,8 +64,6 @@ type Form = Pick<Effort, "seconds" | "isBrief">;
 /** … and how many calls are prepared for it. */
 type CallForm = Form & { readonly count: number };
 
-const CPU: Pick<Figure<Sample>, "unit" | "of"> = { unit: "µs", of: ({ cpuMicros }) => cpuMicros };
-
 /** Measures the rows of protocol v2. */
 export async function runV2(
   folder: string,
@@ -97,12 +95,12 @@ export async function runV2(
 }
 
 async function measureAll(bodies: string, servers: Servers, effort: Effort): Promise<Row[]> {
-  const { rounds, seconds, clients, isBrief } = effort;
-  const form = { seconds, isBrief };
+  const { rounds, seconds: turns, clients, isBrief } = effort;
+  const form = { seconds: 1, isBrief };
   let perSecond = isBrief ? BRIEF_REQUESTS : FIRST_GUESS;
   const calls = async (
     send: (calls: CallForm) => Promise<Sample>,
-  ): Promise<Sample> => await send({ ...form, count: Math.ceil(perSecond * seconds) });
+  ): Promise<Sample> => await send({ ...form, count: Math.ceil(perSecond) });
   const take = {
     "v1 call": () => calls((each) => takeV1(bodies, servers, each)),
     "1 client": () => calls((each) => takeCalls(bodies, servers, "one", each)),
@@ -116,24 +114,23 @@ async function measureAll(bodies: string, servers: Servers, effort: Effort): Pro
   for (let round = 0; answers < WARM_ANSWERS && round < MOST_FIRST_ROUNDS; round++) {
     const first = await takeTurns(CALLS, 1, { take: (name) => take[name]() });
     const rates = Object.values(first).flat().map(({ requestsPerSecond }) => requestsPerSecond);
-    answers += seconds * Math.min(...rates);
+    answers += Math.min(...rates);
     perSecond = Math.max(LEAST, MARGIN * Math.max(...rates));
   }
-  const taken = await takeTurns(names, rounds, { take: (name) => take[name]() });
+  const taken = await takeTurns(names, rounds * turns, { take: (name) => take[name]() });
+  const samples = (name: keyof typeof take): Sample[] => mergeTurns(taken[name], turns);
   const registered = `${clients.toLocaleString("en")} clients`;
-  const beside = (name: keyof typeof take): { name: string; taken: readonly Sample[] } => ({
-    name,
-    taken: taken[name],
-  });
-  return [
-    makeRow({ name: "CPU time of a v2 call", ...CPU }, taken["1 client"], beside("v1 call")),
+  const row = (name: string, ours: keyof typeof take, theirs?: keyof typeof take): Row =>
     makeRow(
-      { name: `CPU time of a v2 call, ${registered}`, ...CPU },
-      taken.many,
-      beside("1 client"),
-    ),
-    makeRow({ name: `a hello of v2, ${registered}`, ...CPU }, taken.hello),
-    makeRow({ name: `a hello of an unknown sender, ${registered}`, ...CPU }, taken.unknown),
+      { name, unit: "µs", of: ({ cpuMicros }) => cpuMicros },
+      samples(ours),
+      theirs && { name: theirs, taken: samples(theirs) },
+    );
+  return [
+    row("CPU time of a v2 call", "1 client", "v1 call"),
+    row(`CPU time of a v2 call, ${registered}`, "many", "1 client"),
+    row(`a hello of v2, ${registered}`, "hello"),
+    row(`a hello of an unknown sender, ${registered}`, "unknown"),
   ];
 }
 

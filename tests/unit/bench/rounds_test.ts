@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { type LoadResult } from "../../../bench/load.ts";
 import { parseTimes, readTimes, type Times, treeOf } from "../../../bench/processes.ts";
-import { takeTurns, toSample } from "../../../bench/rounds.ts";
+import { mergeTurns, takeTurns, toSample } from "../../../bench/rounds.ts";
 import { testIf } from "../../conditions.ts";
 
 Deno.test("parseTimes() reads names with spaces and parentheses", () => {
@@ -94,3 +94,27 @@ testIf(
     assert.ok(own(await readTimes()) - before >= 50_000);
   },
 );
+
+Deno.test("mergeTurns() weighs turns by their requests", () => {
+  const turn = (requests: number, micros: number, ms: number) => ({
+    requests,
+    cpuMicros: micros,
+    mainMicros: micros,
+    hostMicros: [micros],
+    generatorMicros: micros,
+    requestsPerSecond: requests,
+    p50Ms: ms,
+    p99Ms: ms,
+    generatorLoad: 0.5,
+    otherLoad: 0,
+  });
+  const turns = [turn(100, 10, 1), turn(300, 30, 9), turn(200, 20, 2), turn(7, 5, 3)];
+  const [first, second, ...more] = mergeTurns(turns, 3);
+  assert.deepEqual(more, []);
+  assert.equal(first?.requests, 600);
+  assert.equal(first?.cpuMicros, (1000 + 9000 + 4000) / 600);
+  assert.deepEqual(first?.hostMicros, [first?.cpuMicros]);
+  assert.equal(first?.requestsPerSecond, 200);
+  assert.equal(first?.p99Ms, 2, "the median");
+  assert.deepEqual(second, turns[3]);
+});
