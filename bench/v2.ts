@@ -45,14 +45,17 @@ const BRIEF_REQUESTS = 100;
 const CONFIG = "[Proxy]\nForwardFor=1\n[Limits]\nFailuresPerMinute=1000000\nSearchPercent=100\n";
 const TEXT = '{"jsonrpc":"2.0","method":"time_test","id":1}';
 
-/** Servers that know the same clients, and one that knows many more. */
+/** A server that knows one client, one that knows many, and another one of those for hellos alone. */
+const SERVERS = ["one", "many", "greeter"] as const;
+type ServerName = typeof SERVERS[number];
+
+/** Servers that know the same client. */
 interface Servers {
   readonly keys: BenchKeys;
-  readonly one: Subject;
-  readonly many: Subject;
+  readonly subjects: Readonly<Record<ServerName, Subject>>;
   readonly aead: Aead;
   /** Public keys of the servers for v2. */
-  readonly serverKeys: Readonly<Record<"one" | "many", Uint8Array<ArrayBuffer>>>;
+  readonly serverKeys: Readonly<Record<ServerName, Uint8Array<ArrayBuffer>>>;
 }
 
 /** What is called, among what is measured. */
@@ -72,25 +75,27 @@ export async function runV2(
 ): Promise<Row[]> {
   const home = await Deno.makeTempDir({ dir: folder, prefix: "v2-" });
   const keys = makeKeys(1);
-  const started: Subject[] = [];
-  const start = async (name: string, count: number): Promise<Subject> => {
-    const place = join(home, name);
-    await makeStore(place, { count, senderCount: 1, config: CONFIG, keys });
-    await installConstant(place);
-    const subject = await startSubject(line, place);
-    started.push(subject);
-    await waitUntilServing(subject);
-    return subject;
-  };
+  const started: [ServerName, Subject][] = [];
+  const serverKeys: [ServerName, Uint8Array<ArrayBuffer>][] = [];
   try {
-    const one = await start("one", 1), many = await start("many", effort.clients);
-    const keyOf = (name: string): Promise<Uint8Array<ArrayBuffer>> =>
-      readPublicKey(join(home, name, "sec/server2.pub"));
-    const serverKeys = { one: await keyOf("one"), many: await keyOf("many") };
-    const aead = new Aead(await loadSodium());
-    return await measureAll(join(home, "bodies"), { keys, one, many, aead, serverKeys }, effort);
+    for (const name of SERVERS) {
+      const place = join(home, name);
+      const count = name === "one" ? 1 : effort.clients;
+      await makeStore(place, { count, senderCount: 1, config: CONFIG, keys });
+      await installConstant(place);
+      const subject = await startSubject(line, place);
+      started.push([name, subject]);
+      await waitUntilServing(subject);
+      serverKeys.push([name, await readPublicKey(join(place, "sec/server2.pub"))]);
+    }
+    return await measureAll(join(home, "bodies"), {
+      keys,
+      subjects: Object.fromEntries(started) as Servers["subjects"],
+      aead: new Aead(await loadSodium()),
+      serverKeys: Object.fromEntries(serverKeys) as Servers["serverKeys"],
+    }, effort);
   } finally {
-    for (const subject of started) await subject.stop();
+    for (const [, subject] of started) await subject.stop();
   }
 }
 
@@ -148,7 +153,7 @@ async function takeV1(
 async function takeCalls(
   bodies: string,
   servers: Servers,
-  name: "one" | "many",
+  name: ServerName,
   { count, ...form }: CallForm,
 ): Promise<Sample> {
   const messages: Uint8Array[] = [];
@@ -174,14 +179,14 @@ async function takeHellos(
   privateKey: Uint8Array = new Uint8Array(),
   form: Form,
 ): Promise<Sample> {
-  const { many, serverKeys } = servers;
+  const { subjects: { greeter }, serverKeys } = servers;
   const staticPair = pairOf(privateKey);
   const hellos = Array.from(
     { length: form.isBrief ? BRIEF_HELLOS : HELLOS },
-    () => new Hello({ serverKey: serverKeys.many, staticPair }).body,
+    () => new Hello({ serverKey: serverKeys.greeter, staticPair }).body,
   );
   const messageBytes = await writeMessages(bodies, hellos);
-  const isRegistered = await isWelcome(many, hellos[0] ?? new Uint8Array());
+  const isRegistered = await isWelcome(greeter, hellos[0] ?? new Uint8Array());
   const connections = HELLO_CONNECTIONS[isRegistered ? "registered" : "unknown"];
   const load = {
     ...form,
@@ -190,12 +195,12 @@ async function takeHellos(
     connections: form.isBrief ? BRIEF_HELLO_CONNECTIONS : connections,
     hasAddresses: true,
   };
-  return await send(servers, "many", load, isRegistered ? "answers" : "refusals");
+  return await send(servers, "greeter", load, isRegistered ? "answers" : "refusals");
 }
 
 async function openSession(
-  { keys, serverKeys, ...subjects }: Servers,
-  name: "one" | "many",
+  { keys, serverKeys, subjects }: Servers,
+  name: ServerName,
 ): Promise<Session> {
   const staticPair = pairOf(keys.senders[0]?.privateKey ?? randomBytes(32));
   const hello = new Hello({ serverKey: serverKeys[name], staticPair });
@@ -225,12 +230,12 @@ async function writeMessages(path: string, messages: readonly Uint8Array[]): Pro
 }
 
 async function send(
-  { one, many }: Servers,
-  name: "one" | "many",
+  { subjects }: Servers,
+  name: ServerName,
   load: Omit<Load, "url">,
   expected: "answers" | "refusals",
 ): Promise<Sample> {
-  const subject = { one, many }[name];
+  const subject = subjects[name];
   const run = async (): Promise<LoadResult> => {
     const result = await runWrk({ ...load, url: subject.url });
     const wrong = expected === "answers" ? result.refused : result.requests - result.refused;
@@ -239,5 +244,5 @@ async function send(
     }
     return result;
   };
-  return await measureAlone(subject, [one, many], () => measure(subject, run));
+  return await measureAlone(subject, Object.values(subjects), () => measure(subject, run));
 }
