@@ -200,7 +200,8 @@ async function composeCore(foundation: Foundation): Promise<Core> {
     { ...paths, settings, isHeld: foundation.isHeld },
     { observer, head: foundation.head },
   );
-  closers.add(() => service.close());
+  // A look at files that hang ends with the program.
+  closers.add(() => void service.close());
   // The store is followed below, before the first request can come.
   const reload = (): Promise<void> => following.takeUp();
   const composition = composeEndpoint({
@@ -249,7 +250,7 @@ async function openDoors(
   // Stopped after the listener, so that it tells until then that the server is not ready.
   closers.add(() => doors.admin?.stop());
   closers.add(() => listener.stop());
-  closers.add(() => tlsWatch?.close());
+  closers.add(() => void tlsWatch?.close());
   if (metrics === undefined || settings.admin === undefined) return doors;
   metrics.addSources(metricSources(settings, core));
   doors.admin = await startAdmin(settings.admin, {

@@ -43,9 +43,11 @@ export class Watch {
     this.#wait();
   }
 
-  close(): void {
+  /** Resolves when a look that is under way has ended. */
+  async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    await this.#running;
   }
 
   /**

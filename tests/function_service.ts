@@ -65,7 +65,7 @@ export class TestService {
       if (awaited === undefined) await functions.whenSettled();
       else assert.ok((await functions.call(awaited)).ok);
     } catch (error) {
-      subject.service.close();
+      await subject.service.close();
       throw error;
     }
     return subject;
@@ -119,7 +119,7 @@ export class TestService {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.service.close();
+    await this.service.close();
     await waitUntil(
       () => Promise.resolve(this.service.functions.processCount === 0),
       "all processes have ended",

@@ -47,7 +47,7 @@ export async function describeFunctions(
     const reports = service.functions.functions.map((served) => describe(served, service));
     return { reports, warnings, wall: service.wall };
   } finally {
-    service.close();
+    void service.close();
   }
 }
 
@@ -74,7 +74,7 @@ export async function runFunction(
     await service.functions.whenSettled();
     return { result: await service.functions.call(only, { params }) };
   } finally {
-    service.close();
+    void service.close();
   }
 }
 

@@ -150,12 +150,11 @@ export class FunctionService implements FunctionCaller, FunctionDirectory {
     this.functions.retryAll();
   }
 
-  /** Ends every host. */
-  close(): void {
+  /** Ends every host; resolves when files are not looked at any more. */
+  async close(): Promise<void> {
     clearTimeout(this.#timer);
-    this.#watch?.close();
     this.functions.close();
-    void this.#head.close();
+    await Promise.all([this.#watch?.close(), this.#head.close()]);
   }
 
   /**
