@@ -243,6 +243,19 @@ onSources("a host without grants reaches nothing but what it may read", async ()
   assert.match(itself.status, IS_ROOT ? /^CapPrm:\t0{15}2$/m : /^CapPrm:\t0{16}$/m);
 });
 
+onSources("a limit of growth counts from what the program uses at its start", async () => {
+  await using scene = await Scene.make();
+  const policy = scene.policy("without grants");
+  const growth = 1_000_000_000;
+  const limits = [...policy.limits, { name: "DATA", most: growth, isGrowth: true } as const];
+  const { itself } = await attempt({ ...policy, limits });
+  const [, soft, hard] = /^Max data size +(\d+) +(\d+) /m.exec(itself.limits) ?? [];
+  assert.equal(soft, hard);
+  const [, kilobytes] = /^VmData:\s+(\d+) kB$/m.exec(itself.status) ?? [];
+  const room = Number(soft) - 1024 * Number(kilobytes);
+  assert.ok(Math.abs(room - growth) < 50_000_000, `${room} bytes of room`);
+});
+
 onSources("a host with grants can do what they say, and nothing else", async () => {
   await using scene = await Scene.make();
   const { outcomes } = await attempt(scene.policy("with grants"));

@@ -38,6 +38,7 @@ export class WallError extends FunctionError {
 }
 
 const SYMBOLS = {
+  getpagesize: { parameters: [], result: "i32" },
   getppid: { parameters: [], result: "i32" },
   getuid: { parameters: [], result: "u32" },
   prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
@@ -51,6 +52,16 @@ const SYMBOLS = {
   copyOut: { name: "memcpy", parameters: ["buffer", "usize", "usize"], result: "usize" },
   errnoAddress: { name: "__errno_location", parameters: [], result: "usize" },
 } as const;
+
+/** asm/unistd_64.h, asm-generic/unistd.h: openat, read and close. */
+const FILE_CALLS = {
+  x86_64: { open: 257, read: 0, close: 3 },
+  aarch64: { open: 56, read: 63, close: 57 },
+} as const;
+const AT_FDCWD = -100;
+const O_CLOEXEC = 0x80000;
+/** More than the seven numbers take. */
+const STATM_BYTES = 256;
 
 /** The C library of this process. Memory that is copied into it is never freed: stage 1 ends soon. */
 export class Libc {
@@ -82,6 +93,25 @@ export class Libc {
   /** Number of the user that this process runs as. */
   get user(): number {
     return this.#call.getuid();
+  }
+
+  /**
+   * Memory that this process can write to, touched or not, as the kernel counts it for RLIMIT_DATA; a
+   * page of stack more or less (proc_pid_statm(5)).
+   *
+   * @throws {WallError}
+   */
+  get dataBytes(): number {
+    const what = "Cannot read the size of the process";
+    const { open, read, close } = FILE_CALLS[Deno.build.arch];
+    const fd = this.system(what, open, AT_FDCWD, this.text("/proc/self/statm"), O_CLOEXEC);
+    const address = this.copy(new Uint8Array(STATM_BYTES));
+    const length = this.system(what, read, fd, address, STATM_BYTES);
+    this.system(what, close, fd);
+    // size resident shared text lib data dt, in pages
+    const pages = Number(new TextDecoder().decode(this.read(address, length)).split(" ")[5]);
+    if (!Number.isSafeInteger(pages)) throw new WallError(what);
+    return pages * this.#call.getpagesize();
   }
 
   /** @throws {WallError} */

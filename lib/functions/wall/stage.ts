@@ -75,8 +75,11 @@ export function runStage(): WallCheck | undefined {
   libc.prctl("Cannot end with the server", PR_SET_PDEATHSIG, SIGKILL);
   // The server may have ended before that call.
   if (libc.parent !== policy.server) throw new WallError("Cannot start: the server has ended");
-  for (const { name, most } of policy.limits) {
-    libc.limit(`Cannot limit ${name}`, RESOURCES[name], BigInt(most));
+  for (const { name, most, isGrowth } of policy.limits) {
+    const used = isGrowth ? libc.dataBytes : 0;
+    // Counted from nothing, where a kernel does not tell, the limit would end the host at once.
+    if (isGrowth && used === 0) continue;
+    libc.limit(`Cannot limit ${name}`, RESOURCES[name], BigInt(used + most));
   }
   // Descriptors that the server inherited without that mark would stay open in the host.
   libc.system("Cannot close descriptors", CLOSE_RANGE, 3, 0xffffffff, CLOSE_RANGE_CLOEXEC);

@@ -143,6 +143,18 @@ Deno.test("stagePolicy() limits processes only where they are counted apart", ()
   assert.deepEqual(limitsOf(true), ["CORE", "FSIZE", "NOFILE", "NPROC"]);
 });
 
+Deno.test("stagePolicy() limits memory only where the host cannot watch its own", () => {
+  const limitOf = (parts: Partial<PolicyParts>): unknown =>
+    stagePolicy({ ...PARTS, ...parts }).limits.find(({ name }) => name === "DATA");
+  assert.equal(limitOf({}), undefined);
+  const most = (64 + 128) * 1024 * 1024;
+  assert.deepEqual(limitOf({ maxGrowthBytes: 64 * 1024 * 1024 }), {
+    name: "DATA",
+    most,
+    isGrowth: true,
+  });
+});
+
 Deno.test("stagePolicy() leaves the filter out when there is none", () => {
   assert.equal(stagePolicy({ ...PARTS, hasFilter: false }).filter, undefined);
 });
