@@ -47,4 +47,5 @@ export async function runHidden([command]: readonly string[]): Promise<number> {
   throw new UsageError(`Cannot run ${command}: only the server starts it, for itself`);
 }
 
+// Which `exit` is called is settled before functions run, which put another in its place.
 if (import.meta.main) Deno.exit(await runHidden(Deno.args).catch(reportError));

@@ -131,6 +131,34 @@ export function narrowPermissions({ read, write }: KeptPaths): void {
   }
 }
 
+/**
+ * Gives up everything but what is kept. Of a grant of everything, nothing can be kept by a list.
+ *
+ * @param kept lists, or `true` for all of a kind; nothing of a kind that is not there
+ */
+export function keepOnly(
+  kept: Partial<Readonly<Record<GrantName, readonly string[] | true>>>,
+): void {
+  for (const { name, program, isGrantable } of PERMISSIONS) {
+    const values = isGrantable ? kept[name] ?? [] : [];
+    if (values === true) continue;
+    if (!isGrantable || values.length === 0 || program === true) {
+      revoke({ name });
+      continue;
+    }
+    // Asking for what is granted by a wider grant keeps it when that one is given up.
+    for (const value of values) request(descriptor(name, value));
+    for (const value of Array.isArray(program) ? program : []) {
+      if (!values.includes(value)) revoke(descriptor(name, value));
+    }
+  }
+}
+
+function descriptor(name: GrantName, value: string): Deno.PermissionDescriptor {
+  if (name === "env") return { name, variable: value };
+  return name === "net" ? { name, host: value } : { name, path: value };
+}
+
 /** Whether the program was started with a permission. */
 export type IsHeld = (wanted: Deno.PermissionDescriptor) => boolean;
 

@@ -6,7 +6,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type GrantName, permissionFlag, PERMISSIONS } from "../config/permissions.ts";
-import { hiddenArgs, HOST_COMMAND, PROGRAM, PROGRAM_FILES } from "./entry.ts";
+import { hiddenArgs, HOST_COMMAND, PROGRAM, PROGRAM_FILES, WORKER_FILES } from "./entry.ts";
 import type { FunctionPlan } from "./plan.ts";
 import type { HostCommand } from "./process.ts";
 import type { Wall } from "./wall/choice.ts";
@@ -27,6 +27,7 @@ export interface HostCommandOptions {
 /** The time zone is the server's. */
 const SHARED_ENV = ["TZ"];
 const MEGABYTE = 1_000_000;
+const MEBIBYTE = 1024 * 1024;
 
 /** The command line of a host for some functions. */
 export function hostCommand(
@@ -34,13 +35,14 @@ export function hostCommand(
   options: HostCommandOptions,
 ): HostCommand {
   const { wall, readEnv, takeStage } = options;
-  const args = hiddenArgs(hostFlags(plans, options), HOST_COMMAND);
+  const isLone = wall.isStaged && isAlone(plans);
+  const args = hiddenArgs(hostFlags(plans, { ...options, isLone }), HOST_COMMAND);
   const env: Record<string, string> = { ...STAGE_2_ENV };
   for (const name of [...SHARED_ENV, ...plans.flatMap(({ config }) => config.grants.env)]) {
     const value = readEnv(name);
     if (value !== undefined) env[name] = value;
   }
-  if (!wall.isStaged) return { program: PROGRAM, args, env, ...wall.user };
+  if (!wall.isStaged) return { program: PROGRAM, args, env, isLone, ...wall.user };
   const policy = stagePolicy({
     server: Deno.pid,
     abi: wall.abi,
@@ -54,13 +56,26 @@ export function hostCommand(
     program: PROGRAM_FILES,
     workers: plans.reduce((count, { config }) => count + config.instances, 0),
     maxFileBytes: MEGABYTE * Math.max(...plans.map(({ config }) => config.maxFileMegabytes)),
+    ...isLone ? { maxGrowthBytes: maxHeapOf(plans, options) * MEBIBYTE } : {},
     next: { args, env },
   });
   return {
+    isLone,
     ...stageCommand({ env: stageEnv(readEnv), user: wall.user }),
     input: stageInput(policy),
     started: takeStage(),
   };
+}
+
+/**
+ * Whether one function can run in the main thread of its host. Deno cannot narrow a grant of the whole
+ * network there, and a worker of the function's own would need more memory than the kernel would give.
+ */
+function isAlone(plans: readonly FunctionPlan[]): boolean {
+  const [plan] = plans;
+  if (plan === undefined || plans.length > 1 || plan.config.instances > 1) return false;
+  const { permissions: { net }, mayStartWorkers } = plan;
+  return !mayStartWorkers && (net === true || net.length === 0);
 }
 
 function granted(plans: readonly FunctionPlan[], name: GrantName): readonly string[] | true {
@@ -68,21 +83,29 @@ function granted(plans: readonly FunctionPlan[], name: GrantName): readonly stri
   return lists.includes(true) || [...new Set(lists.flatMap((list) => list === true ? [] : list))];
 }
 
-/** The permissions of a host, from which its workers get theirs; an executable has them built in. */
+/** The permissions of a host, from which workers get theirs; an executable has them built in. */
 function hostFlags(
   plans: readonly FunctionPlan[],
-  { modules, maxHeapMegabytes }: HostCommandOptions,
+  options: HostCommandOptions & { readonly isLone: boolean },
 ): string[] {
-  const own = plans.length === 1 ? plans[0]?.config.maxHeapMegabytes : undefined;
+  const program = options.isLone ? WORKER_FILES : readByAll(options.modules);
   return [
     ...PERMISSIONS.map((each) => {
       if (!each.isGrantable) return "";
       const values = granted(plans, each.name);
-      const base = each.name === "read" ? readByAll(modules) : [];
+      const base = each.name === "read" ? program : [];
       return permissionFlag(each.name, values === true || [...new Set([...base, ...values])]);
     }),
-    `--v8-flags=--max-old-space-size=${own ?? maxHeapMegabytes}`,
+    `--v8-flags=--max-old-space-size=${maxHeapOf(plans, options)}`,
   ].filter((each) => each !== "");
+}
+
+/** Only a process that is one function's may have a limit of its own. */
+function maxHeapOf(
+  plans: readonly FunctionPlan[],
+  { maxHeapMegabytes }: HostCommandOptions,
+): number {
+  return (plans.length === 1 ? plans[0]?.config.maxHeapMegabytes : undefined) ?? maxHeapMegabytes;
 }
 
 /** The modules, and the program itself. */

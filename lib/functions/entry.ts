@@ -29,7 +29,7 @@ export const PROGRAM_FILES: readonly string[] = Deno.build.standalone
   ? []
   : ["host.ts", "cli", "lib"].map((name) => fileURLToPath(new URL(name, ROOT)));
 
-/** Folder of what a worker imports after its module; an executable imports its own files in any case. */
+/** Folder of what is imported after a module; an executable imports its own files in any case. */
 export const WORKER_FILES: readonly string[] = Deno.build.standalone
   ? []
   : [fileURLToPath(new URL("lib/functions/host", ROOT))];

@@ -13,13 +13,8 @@ import { count } from "../prose.ts";
 import type { Observer } from "../observer.ts";
 import { type PauseOptions, Pauses } from "../retry.ts";
 import type { LoadedFunction, ServedFunction } from "./function.ts";
-import {
-  type HostEvents,
-  HostProcess,
-  type HostTimes,
-  type Load,
-  type LoadFault,
-} from "./host_process.ts";
+import { type HostEvents, HostProcess, type HostTimes, type LoadFault } from "./host_process.ts";
+import type { Load } from "./host_worker.ts";
 import type { FunctionPlan } from "./plan.ts";
 import type { HostCommand } from "./process.ts";
 
@@ -177,12 +172,9 @@ export class HostGroup {
     if (kind === "timeout") this.#isTainted = true;
   }
 
-  /** A host uses CPU for no call: it is replaced. */
-  burns(host: HostProcess, milliseconds: number, names: readonly string[]): void {
-    const seconds = Math.round(milliseconds / 1000);
-    this.#options.observer.processExited(
-      `it used ${seconds} s of CPU without a call, possibly for ${names.join(", ")}`,
-    );
+  /** A host does something without a call: it is replaced. */
+  strays(host: HostProcess, what: string, names: readonly string[]): void {
+    this.#options.observer.processExited(`${what}, possibly for ${names.join(", ")}`);
     if (host === this.#current) this.replace();
   }
 
@@ -234,7 +226,8 @@ export class HostGroup {
     const own = this.isShared ? undefined : plan.config.maxHeapMegabytes;
     const setup = {
       isShared: this.isShared,
-      isLone: plans.reduce((count, { config }) => count + config.instances, 0) === 1,
+      isLone: command.isLone,
+      lifeSignMs: maxIdleCpuMs / 2,
       maxGrowthBytes: (own ?? maxHeapMegabytes) * 1024 * 1024,
     };
     const category = this.isShared ? "functions" : `functions.${served.functionName}`;

@@ -36,7 +36,8 @@ const FRAME_BYTES = 64 * 1024;
 /** Memory for one read of frames; a larger frame gets more while it arrives. */
 const BUFFER_BYTES = 64 * 1024;
 /** How Deno and V8 say why they end, and how they begin to. */
-const COMPLAINT = /^#?\s*(?:error:|Fatal )/i;
+const COMPLAINT = /^#?\s*(?:error:|Fatal |memory allocation of )/i;
+const OUT_OF_MEMORY = /out of memory|memory allocation of/i;
 const CRASH = /^(?:#|<---)/;
 
 /** What a host reports. */
@@ -58,6 +59,8 @@ export class HostPipe {
   readonly #events: PipeEvents;
   readonly #log: ReturnType<typeof logger>;
   readonly #input: HostInput;
+  /** Whether its function shares an isolate with the code that knows the token. */
+  readonly #isLone: boolean;
   readonly #strayOutput = new LineReader();
   #maxFrameBytes = FRAME_BYTES;
   #killReason: string | undefined;
@@ -83,6 +86,7 @@ export class HostPipe {
   ) {
     this.#log = logger(category);
     this.#events = events;
+    this.#isLone = setup.isLone;
     this.#process = startProcess(command);
     this.#input = new HostInput(this.#process.stdin, command.input);
     const markHex = Array.from(this.#mark, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -125,8 +129,14 @@ export class HostPipe {
     await this.#input.close();
     this.#strayLines.flush();
     const how = status.signal === null ? `exit code ${status.code}` : status.signal;
-    const why = this.#complaint === undefined ? how : `${how}, ${this.#complaint}`;
-    return this.#killReason ?? why;
+    return this.#killReason ?? this.#explain(how);
+  }
+
+  #explain(how: string): string {
+    const complaint = this.#complaint;
+    if (complaint === undefined) return how;
+    if (OUT_OF_MEMORY.test(complaint)) return `${how}, out of memory`;
+    return `${how}, ${complaint}`;
   }
 
   /** Reads into one buffer: a stream that brings a buffer for each read costs twice as much. */
@@ -175,6 +185,7 @@ export class HostPipe {
       for (const line of lines) {
         if (line.startsWith(this.#token)) {
           messages++;
+          if (this.#isLone) this.#countStray(line.length, 1);
           this.#receiveMessage(line.slice(this.#token.length));
         } else {
           this.#countStray(line.length, 1);

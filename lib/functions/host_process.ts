@@ -3,19 +3,21 @@
  * The server's side of one function host, from its start to its end: which workers run in it, which
  * functions they load, and since when.
  */
-import { logger } from "../log.ts";
 import type { FunctionAbout } from "./about.ts";
-import { WORKER_FILES } from "./entry.ts";
 import type { LoadedFunction, ServedFunction } from "./function.ts";
 import { HostPipe } from "./host_pipe.ts";
+import {
+  type HostWorker,
+  isNeeded,
+  type Load,
+  type LoadInProgress,
+  toHosted,
+  usedAtMs,
+} from "./host_worker.ts";
 import { IdleCpu } from "./idle_cpu.ts";
-import type {
-  FromHost,
-  HostedFunction,
-  HostSetup,
-  LoadFailure,
-  WorkerMessage,
-} from "./messages.ts";
+import { LifeSigns } from "./life_signs.ts";
+import type { FromHost, HostSetup, LoadFailure, WorkerMessage } from "./messages.ts";
+import { OutputLog } from "./output_log.ts";
 import type { FunctionPlan } from "./plan.ts";
 import type { HostCommand } from "./process.ts";
 import { WorkerSlot } from "./worker_slot.ts";
@@ -29,12 +31,6 @@ export interface LoadFault {
   readonly tookMs: number;
 }
 
-/** A function that a host loads. */
-export interface Load {
-  readonly served: ServedFunction;
-  readonly plan: FunctionPlan;
-}
-
 /** What happens in hosts and with what they load; the supervisor listens. */
 export interface HostEvents {
   /** Every worker of a function has loaded it. */
@@ -42,8 +38,13 @@ export interface HostEvents {
   failed(host: HostProcess, load: Load, fault: LoadFault): void;
   /** The pause after a failed attempt to load a function is over. */
   retry(served: ServedFunction): void;
-  /** It uses CPU although no call runs; these functions are the possible reasons. */
-  burns(host: HostProcess, milliseconds: number, functionNames: readonly string[]): void;
+  /**
+   * It does something although no call runs.
+   *
+   * @param what what it does: "it …"
+   * @param functionNames the possible reasons
+   */
+  strays(host: HostProcess, what: string, functionNames: readonly string[]): void;
   /**
    * Once, whatever the reason, after everything that it had written. Calls in it have failed by then.
    *
@@ -72,18 +73,6 @@ export interface HostTimes {
   readonly silenceTimeoutMs: number;
 }
 
-interface LoadInProgress extends Load {
-  readonly workers: readonly HostWorker[];
-  missing: number;
-}
-
-interface HostWorker {
-  readonly slot: WorkerSlot;
-  readonly load: LoadInProgress;
-  beganAtMs?: number;
-  timer?: ReturnType<typeof setTimeout>;
-}
-
 /** A worker that runs what nobody waits for, for that long, will not end by itself. */
 const STUCK_MS = 10_000;
 
@@ -104,6 +93,8 @@ export class HostProcess {
   #isRetiring = false;
   readonly #isLone: boolean;
   readonly #idleCpu: IdleCpu;
+  /** Of a lone function's process. */
+  readonly #lifeSigns: LifeSigns | undefined;
 
   /** @throws {Deno.errors} when the process cannot be started. */
   constructor(
@@ -114,7 +105,13 @@ export class HostProcess {
     this.#times = times;
     this.#checksGrants = checksGrants;
     this.#isLone = setup.isLone;
-    this.#idleCpu = new IdleCpu(maxIdleCpuMs);
+    this.#idleCpu = new IdleCpu(maxIdleCpuMs, performance.now());
+    if (setup.isLone) {
+      this.#lifeSigns = new LifeSigns(
+        setup.lifeSignMs,
+        (milliseconds) => this.#noteSilence(milliseconds),
+      );
+    }
     this.#pipe = new HostPipe(command, {
       setup,
       category,
@@ -158,7 +155,7 @@ export class HostProcess {
     for (let i = 0; i < hosted.instances; i++) {
       const number = this.#nextWorker++;
       const slot = new WorkerSlot(number, this.#pipe.input);
-      const worker: HostWorker = { slot, load };
+      const worker: HostWorker = { slot, load, output: new OutputLog(served.functionName) };
       workers.push(worker);
       this.#workers.set(number, worker);
     }
@@ -192,7 +189,11 @@ export class HostProcess {
   async #live(): Promise<void> {
     const reason = await this.#pipe.run();
     clearTimeout(this.#silenceTimer);
-    for (const { timer } of this.#workers.values()) clearTimeout(timer);
+    this.#lifeSigns?.close();
+    for (const { timer, output } of this.#workers.values()) {
+      clearTimeout(timer);
+      output.close();
+    }
     const lost = [...this.#loads].map(({ served, plan, workers }) => ({
       served,
       plan,
@@ -206,6 +207,8 @@ export class HostProcess {
 
   #receive(message: FromHost): void {
     this.#expectWord();
+    this.#lifeSigns?.note();
+    if (message[0] === "alive") return;
     if (message[0] === "memory") {
       const megabytes = Math.round(message[1] / 1024 / 1024);
       this.#pipe.kill(`it had ${megabytes} MB, more than MaxHeap allows`);
@@ -218,7 +221,6 @@ export class HostProcess {
   }
 
   #receiveFrom(worker: HostWorker, message: WorkerMessage): void {
-    const { served } = worker.load;
     switch (message[0]) {
       case "loading":
         this.#noteLoading(worker);
@@ -230,12 +232,10 @@ export class HostProcess {
         this.#noteFailed(worker, message[2], message[3]);
         break;
       case "output":
-        logger(`functions.${served.functionName}`)[message[2]]("{text}", { text: message[3] });
+        worker.output.line(message[2], message[3]);
         break;
       case "left out":
-        logger(`functions.${served.functionName}`).warn("{count} more lines left out", {
-          count: message[2],
-        });
+        worker.output.leftOut(message[2]);
     }
   }
 
@@ -252,10 +252,25 @@ export class HostProcess {
       usedAtMs: Math.max(...workers.map(usedAtMs)),
     });
     if (burnedMs === undefined) return;
+    const seconds = Math.round(burnedMs / 1000);
     const { quietSinceMs } = this.#idleCpu;
     const used = workers.filter((worker) => usedAtMs(worker) >= quietSinceMs);
-    const names = (used.length > 0 ? used : workers).map(({ load }) => load.served.functionName);
-    this.#events.burns(this, Math.round(burnedMs), [...new Set(names)].slice(0, MAX_NAMES));
+    this.#stray(`used ${seconds} s of CPU without a call`, used.length > 0 ? used : workers);
+  }
+
+  /** Computing for a call, or while it loads, it says nothing; both have time limits of their own. */
+  #noteSilence(milliseconds: number): void {
+    const workers = [...this.#workers.values()];
+    if (this.isLoading || workers.some(({ slot }) => slot.awaited > 0)) {
+      this.#lifeSigns?.note();
+      return;
+    }
+    this.#stray(`did not answer for ${Math.round(milliseconds / 1000)} s without a call`, workers);
+  }
+
+  #stray(what: string, workers: readonly HostWorker[]): void {
+    const names = workers.map(({ load }) => load.served.functionName);
+    this.#events.strays(this, `it ${what}`, [...new Set(names)].slice(0, MAX_NAMES));
   }
 
   #noteLoading(worker: HostWorker): void {
@@ -290,6 +305,7 @@ export class HostProcess {
     const worker = this.#workers.get(number);
     if (worker === undefined) return;
     clearTimeout(worker.timer);
+    worker.output.close();
     worker.load.served.queue.failSlots([worker.slot], "its worker has ended");
     this.#workers.delete(number);
     // A lone worker ends with its process.
@@ -304,26 +320,4 @@ export class HostProcess {
     const reason = `it said nothing for ${silenceTimeoutMs / 1000} s`;
     this.#silenceTimer = setTimeout(() => this.#pipe.kill(reason), silenceTimeoutMs);
   }
-}
-
-/** When a worker last began to load, or was called. */
-function usedAtMs({ beganAtMs = 0, slot }: HostWorker): number {
-  return Math.max(beganAtMs, slot.calledAtMs);
-}
-
-function isNeeded({ slot, load }: HostWorker): boolean {
-  const { served, plan, missing } = load;
-  return slot.awaited > 0 || served.queue.slots.includes(slot) ||
-    missing > 0 && served.plan === plan;
-}
-
-function toHosted(
-  { config, permissions, moduleUrl }: FunctionPlan,
-  checksGrants: boolean,
-): HostedFunction {
-  const { functionName, instances, maxResultBytes, grants } = config;
-  const read = permissions.read === true || [...permissions.read, ...WORKER_FILES];
-  const granted = { ...permissions, read };
-  const hosted = { functionName, moduleUrl, permissions: granted, instances, maxResultBytes };
-  return checksGrants ? { ...hosted, tries: { read: grants.read, write: grants.write } } : hosted;
 }

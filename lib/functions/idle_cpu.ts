@@ -19,14 +19,21 @@ export interface HostUse {
 /** Adds up the CPU time of one host. */
 export class IdleCpu {
   readonly #mostMs: number;
+  readonly #cores: number;
   #burnedMs = 0;
-  #reportedAtMs = 0;
+  #reportedAtMs: number;
   #wasBusy = true;
   #quietSinceMs = 0;
 
-  /** @param mostMs CPU time without a call, after which it is too much */
-  constructor(mostMs: number) {
+  /**
+   * @param mostMs CPU time without a call, after which it is too much
+   * @param startedAtMs when the host was started, by `performance.now()`
+   * @param cores of the machine
+   */
+  constructor(mostMs: number, startedAtMs: number, cores = navigator.hardwareConcurrency) {
     this.#mostMs = mostMs;
+    this.#reportedAtMs = startedAtMs;
+    this.#cores = cores;
   }
 
   /** When the host was last known to be quiet: what began before does not matter. */
@@ -51,7 +58,8 @@ export class IdleCpu {
       nowMs - usedAtMs < Math.min(sinceMs, QUIET_MS);
     this.#reportedAtMs = nowMs;
     this.#wasBusy = isBusy;
-    if (!hadCalls) this.#burnedMs += usedMs;
+    // A function may have forged the report, to be started again and again.
+    if (!hadCalls) this.#burnedMs += Math.min(usedMs, this.#cores * sinceMs);
     if (this.#burnedMs < this.#mostMs) return undefined;
     const burnedMs = this.#burnedMs;
     this.#burnedMs = 0;

@@ -34,10 +34,12 @@ export interface HostSetup {
   /** Functions without grants share the host, and may be loaded at any time. */
   readonly isShared: boolean;
   /**
-   * Whether the host gets one message to load one worker, and calls of that worker only: the worker
-   * then reads and writes the pipes itself.
+   * Whether the host gets one message to load one function, and calls of that function only: it runs in
+   * the main thread.
    */
   readonly isLone: boolean;
+  /** How often a host with a lone function is to say that it is there. */
+  readonly lifeSignMs: number;
 }
 
 /**
@@ -69,15 +71,17 @@ export type FromHost =
   /** The last one: more memory than it may have. */
   | readonly ["memory", bytes: number]
   /** CPU time of the last second, where that is worth mentioning. */
-  | readonly ["cpu", milliseconds: number];
+  | readonly ["cpu", milliseconds: number]
+  /** It runs; nothing more. */
+  | readonly ["alive", 0];
 
 /** What a worker gets: first what it is, then calls, where the host passes them on. */
 export type ToWorker =
   | {
-    readonly load:
-      & Pick<HostedFunction, "functionName" | "moduleUrl" | "maxResultBytes" | "tries">
-      /** Set when it reads and writes the pipes itself. */
-      & { readonly lone?: { readonly number: number; readonly markHex: string } };
+    readonly load: Pick<
+      HostedFunction,
+      "functionName" | "moduleUrl" | "maxResultBytes" | "tries"
+    >;
   }
   /** The rest of a frame. */
   | { readonly frame: Uint8Array; readonly kind: number };
@@ -89,11 +93,11 @@ export type FromWorker =
   | { readonly failed: string; readonly kind: LoadFailure }
   /** The payload of a frame. */
   | { readonly results: Uint8Array }
-  /** The server closed the pipe that the worker reads. */
-  | { readonly isOver: true }
   | { readonly output: string; readonly level: OutputLevel }
   | { readonly leftOut: number };
 
+/** Lines a second and worker of a function that are kept. */
+export const LINES_PER_SECOND = 20;
 /** Characters of a line that a function writes to the log, and of an error text. */
 export const MAX_TEXT_LENGTH = 2000;
 
@@ -139,6 +143,8 @@ export function parseFromHost(json: string): FromHost | undefined {
     case "memory":
     case "cpu":
       return [kind, first];
+    case "alive":
+      return [kind, 0];
     case "loaded":
       return [kind, first, believeAbout(second)];
     case "failed":

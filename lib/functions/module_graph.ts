@@ -20,6 +20,8 @@ export interface ModuleGraph {
   readonly data: ReadonlyMap<string, string>;
   /** Not every import can be named without running the module: any code beside it may count. */
   readonly isOpen: boolean;
+  /** Whether it may start workers: code of it says so, or is not known. */
+  readonly mayStartWorkers: boolean;
 }
 
 /** What a source imports. */
@@ -41,6 +43,8 @@ const SOURCE = /\.(?:[mc]?[jt]s|[jt]sx)$/;
 const BESIDE = /\bnew\s+URL\(\s*(["'`])(\.{1,2}\/[^"'`$\n]+)\1\s*,\s*import\.meta\.url\b/g;
 /** CommonJS, which leaves endings out. */
 const REQUIRE = /\brequire\(\s*(["'`])(\.{1,2}\/[^"'`$\n]+)\1/g;
+/** `new Worker`, `import { Worker } from "node:worker_threads"`, and packages that may do so. */
+const WORKERS = /\b(?:Worker|worker_threads|require|createRequire)\b/;
 const REQUIRE_ENDINGS = ["", ".js", ".cjs", ".json", "/index.js"];
 
 /**
@@ -53,22 +57,25 @@ export async function readModuleGraph(entry: string): Promise<ModuleGraph> {
   await init();
   const files = new Map([[entry, ""]]);
   const data = new Map<string, string>();
-  let isOpen = false;
+  let isOpen = false, mayStartWorkers = false;
   for (const path of files.keys()) {
     files.set(path, await lookAt(path));
     const isForeign = path !== entry && path.includes("/node_modules/");
+    mayStartWorkers ||= isForeign;
     if (isForeign || !SOURCE.test(path)) continue;
-    const found = importsOf(await readSource(path), pathToFileURL(path));
+    const source = await readSource(path);
+    mayStartWorkers ||= source === "" || WORKERS.test(source);
+    const found = importsOf(source, pathToFileURL(path));
     const isTooLarge = files.size + found.files.length + data.size + found.data.length > MAX_FILES;
     isOpen ||= found.isOpen || isTooLarge;
     if (isTooLarge) continue;
     for (const each of found.files) if (!files.has(each)) files.set(each, "");
     for (const each of found.data) data.set(each, await lookAt(each));
   }
-  return { files, data, isOpen };
+  return { files, data, isOpen, mayStartWorkers: mayStartWorkers || isOpen };
 }
 
-/** The text of a file; empty when it cannot be read. */
+/** The text of a file; empty when it cannot be read, or is too large. */
 async function readSource(path: string): Promise<string> {
   try {
     const { isFile, size } = await Deno.stat(path);

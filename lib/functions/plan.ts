@@ -26,6 +26,8 @@ export interface FunctionPlan {
   readonly file: string;
   readonly moduleUrl: string;
   readonly permissions: WorkerPermissions;
+  /** See {@link ModuleGraph.mayStartWorkers}. */
+  readonly mayStartWorkers: boolean;
   /** Where the modules folder and the grants lead: real paths, at the time of the plan. */
   readonly reach: { readonly read: readonly string[]; readonly write: readonly string[] };
   /**
@@ -236,6 +238,7 @@ class Planning {
         net: grants.net.includes("*") ? true : grants.net,
         env: grants.env,
       },
+      mayStartWorkers: graph.mayStartWorkers,
       reach,
       hostKey,
       version: JSON.stringify([config, file, looks, hostKey]),

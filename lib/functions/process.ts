@@ -3,8 +3,8 @@
  * How this program starts itself: as a function host, as a stage before it, or to register a client.
  */
 
-/** How a host is started. */
-export interface HostCommand {
+/** How this program is started. */
+export interface ProgramCommand {
   readonly program: string;
   readonly args: readonly string[];
   /** All of its environment. */
@@ -17,13 +17,19 @@ export interface HostCommand {
   readonly started?: Deno.ChildProcess | undefined;
 }
 
+/** How a host is started. */
+export interface HostCommand extends ProgramCommand {
+  /** Whether it runs one function, in its main thread. */
+  readonly isLone: boolean;
+}
+
 /**
  * Starts a process whose input and output are pipes, unless it was started already.
  *
  * @throws {Deno.errors} when it cannot be started.
  */
 export function startProcess(
-  { program, args, env, uid, gid, started }: HostCommand,
+  { program, args, env, uid, gid, started }: ProgramCommand,
 ): Deno.ChildProcess {
   return started ?? new Deno.Command(program, {
     args: [...args],

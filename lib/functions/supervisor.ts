@@ -6,7 +6,8 @@
 import type { PauseOptions } from "../retry.ts";
 import { type LoadedFunction, ServedFunction } from "./function.ts";
 import { type GroupOptions, HostGroup } from "./host_group.ts";
-import type { HostEvents, HostProcess, Load, LoadFault } from "./host_process.ts";
+import type { HostEvents, HostProcess, LoadFault } from "./host_process.ts";
+import type { Load } from "./host_worker.ts";
 import type { FunctionPlan, FunctionPlans } from "./plan.ts";
 import type {
   CallRequest,
@@ -148,8 +149,8 @@ export class Supervisor implements FunctionCaller, FunctionDirectory, HostEvents
     this.#changed();
   }
 
-  burns(host: HostProcess, milliseconds: number, functionNames: readonly string[]): void {
-    this.#groupWith(host)?.burns(host, milliseconds, functionNames);
+  strays(host: HostProcess, what: string, functionNames: readonly string[]): void {
+    this.#groupWith(host)?.strays(host, what, functionNames);
     this.#changed();
   }
 

@@ -24,6 +24,18 @@ const RAW = `const core = Deno[Deno.internal].core;
   const raw = core.print ? (s) => core.print(s, false) : (s) => core.ops.op_print(s, false);`;
 const REFUSED = 401;
 
+/** Learns from the host's code, which shares the isolate, what begins each of its messages. */
+const FORGE = `const { encode } = TextEncoder.prototype;
+  let token = "";
+  TextEncoder.prototype.encode = function (text) {
+    token ||= /^\\n([0-9a-f-]{36})\\[/.exec(text)?.[1] ?? "";
+    return encode.call(this, text);
+  };
+  console.log("a line");
+  TextEncoder.prototype.encode = encode;
+  const core = Deno[Deno.internal].core;
+  const tell = (...message) => core.print("\\n" + token + JSON.stringify(message) + "\\n", true);`;
+
 interface Attack {
   readonly name: string;
   /** Body of the function. */
@@ -123,6 +135,35 @@ const ATTACKS: readonly Attack[] = [
     answer: "written",
   },
   {
+    name: "forges_lines",
+    code: `${FORGE} for (let i = 0; i < 1000; i++) tell("output", 0, "error", "forged " + i);
+      return token && "forged";`,
+    answer: "forged",
+    log: /ERROR functions\.forges_lines: forged 0\n/,
+  },
+  {
+    name: "forges_without_end",
+    code: `${FORGE} for (let i = 0; i < 100_000; i++) tell("alive", 0);
+      return new Promise(() => {});`,
+    answer: REFUSED,
+    log: /Function process exited: it wrote too much output/,
+  },
+  {
+    name: "forges_times",
+    code: `${FORGE} for (let i = 0; i < 100; i++) tell("cpu", 1e12);
+      return token && "forged";`,
+    answer: "forged",
+  },
+  {
+    name: "forges_what_others_say",
+    code: `${FORGE} for (const worker of [0, 1, 1e9]) {
+        tell("loading", worker); tell("loaded", worker, { title: "T" });
+        tell("failed", worker, "other", "does not load"); tell("left out", worker, 7);
+      }
+      return token && "forged";`,
+    answer: "forged",
+  },
+  {
     name: "reads_the_servers_messages",
     code: `return fs.readSync(0, new Uint8Array(100_000));`,
     answer: REFUSED,
@@ -130,6 +171,8 @@ const ATTACKS: readonly Attack[] = [
   },
 ];
 
+/** A module that may start workers runs in one. */
+const IN_A_WORKER = "/* Worker */ ";
 const IMPORTS =
   `import fs from "node:fs"; import net from "node:net"; import tty from "node:tty";\n`;
 
@@ -137,7 +180,9 @@ Deno.test("malicious functions cost neither the server's memory nor its log nor 
   await using folder = await TempFolder.make();
   const modules = Object.fromEntries(ATTACKS.map(({ name, code }) => [
     name,
-    `${/by_|reads/.test(name) ? IMPORTS : ""}export const entry_call = (call) => { ${code} };`,
+    `${/by_|reads/.test(name) ? IMPORTS : ""}${
+      name.startsWith("posts") ? IN_A_WORKER : ""
+    }export const entry_call = (call) => { ${code} };`,
   ]));
   // What writes to the process's own output ends it, and is alone in it.
   const sections = ATTACKS.map(({ name }) => {
@@ -158,6 +203,8 @@ Deno.test("malicious functions cost neither the server's memory nor its log nor 
     if (log !== undefined) await server.waitForLog(log);
     assert.equal(await functions.call("good"), "good", `after ${name}`);
   }
+  const forged = server.err.match(/ forged \d+\n/g) ?? [];
+  assert.ok(forged.length < 100, `${forged.length} forged lines`);
   const growth = await peakMegabytes(server.pid) - before;
   assert.ok(growth < MAX_GROWTH_MB, `the server grew by ${growth} MB`);
   await waitUntil(async () => (await folder.read("log/latest.log")).length > 0, "a log");

@@ -4,7 +4,7 @@ import { TempFolder } from "../program.ts";
 
 const PING = "export const entry_call = () => 'pong';";
 
-const FAILURES: { name: string; code: string; log: RegExp }[] = [
+const FAILURES: { name: string; code: string; log: RegExp; isForWorkers?: true }[] = [
   {
     name: "throws",
     code: "() => { throw new Error('no'); }",
@@ -60,42 +60,48 @@ const FAILURES: { name: string; code: string; log: RegExp }[] = [
   {
     name: "closes",
     code: "() => { self.close(); }",
-    log: /closes failed: Error: a function cannot end its worker/,
+    log: /closes failed: Error: a function cannot end itself/,
   },
   {
     name: "exits",
     code: "() => { Deno.exit(3); }",
-    log: /exits failed: Error: a function cannot end its worker/,
+    log: /exits failed: Error: a function cannot end itself/,
   },
   {
     name: "exits_as_node",
     code: "() => { process.exit(3); }",
-    log: /exits_as_node failed: Error: a function cannot end its worker/,
+    log: /exits_as_node failed: Error: a function cannot end itself/,
   },
   {
     name: "posts",
     code:
       "() => { self.postMessage(null); self.postMessage({ outcomes: 7 }); throw new Error('x'); }",
     log: /functions\.posts: It posted a message of its own/,
+    isForWorkers: true,
   },
 ];
 
-Deno.test("a failing function gives a 401 and a log line, and affects no other call", async () => {
-  await using folder = await TempFolder.make();
-  const modules = Object.fromEntries(
-    FAILURES.map(({ name, code }) => [name, `export const entry_call = ${code};`]),
-  );
-  await using functions = await FunctionServer.start(folder, {
-    modules: { ...modules, ping: PING },
+for (const place of ["shared", "own"]) {
+  Deno.test(`a failing function in a process that is ${place} gives a 401 and a log line, and affects no other call`, async () => {
+    await using folder = await TempFolder.make();
+    const failures = FAILURES.filter(({ isForWorkers }) => place === "shared" || !isForWorkers);
+    const modules = Object.fromEntries(
+      failures.map(({ name, code }) => [name, `export const entry_call = ${code};`]),
+    );
+    await using functions = await FunctionServer.start(folder, {
+      modules: { ...modules, ping: PING },
+      sections: failures.map(({ name }) => `[${name}]\nProcess=${place}\n`).join(""),
+    });
+    const hosts = await functions.hosts();
+    assert.equal(hosts.length, place === "shared" ? 1 : 1 + failures.length);
+    for (const { name, log } of failures) {
+      assert.equal(await functions.call(name), 401, name);
+      await functions.server.waitForLog(log);
+      assert.equal(await functions.call("ping"), "pong", name);
+    }
+    assert.deepEqual(await functions.hosts(), hosts, "all in the process that they began with");
   });
-  const [host] = await functions.hosts();
-  for (const { name, log } of FAILURES) {
-    assert.equal(await functions.call(name), 401, name);
-    await functions.server.waitForLog(log);
-    assert.equal(await functions.call("ping"), "pong", name);
-  }
-  assert.deepEqual(await functions.hosts(), [host], "all in the process that they began with");
-});
+}
 
 const RESULTS: { name: string; code: string; text: string }[] = [
   { name: "text", code: "() => 'text\\n'", text: "text\n" },

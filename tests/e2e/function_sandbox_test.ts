@@ -37,12 +37,11 @@ const ATTEMPTS: { what: string; code: string }[] = [
   },
 ];
 
-Deno.test("a function without grants can touch nothing", async () => {
-  await using folder = await TempFolder.make();
-  const tries = ATTEMPTS.map(({ what, code }) =>
+function probe(attempts: typeof ATTEMPTS): string {
+  const tries = attempts.map(({ what, code }) =>
     `await attempt(${JSON.stringify(what)}, async () => ${code});`
   );
-  const probe = `
+  return `
     const missing = () => { throw new Deno.errors.NotCapable("no"); };
     export async function entry_call() {
       const results = {};
@@ -52,13 +51,24 @@ Deno.test("a function without grants can touch nothing", async () => {
       ${tries.join("\n")}
       return results;
     }`;
-  await using functions = await FunctionServer.start(folder, { modules: { probe } });
-  const results: Record<string, string> = JSON.parse(String(await functions.call("probe")));
-  assert.equal(Object.keys(results).length, ATTEMPTS.length);
-  for (const [what, result] of Object.entries(results)) {
-    // Deno reads resolv.conf before it asks for the permission; the kernel refuses that.
-    const refused = what === "resolve a name" ? ["NotCapable", "Error"] : ["NotCapable"];
-    assert.ok(refused.includes(result), `${what}: ${result}`);
+}
+
+Deno.test("a function without grants can touch nothing, in a worker or alone in its process", async () => {
+  await using folder = await TempFolder.make();
+  // One that may start workers runs in one itself.
+  const withoutWorkers = ATTEMPTS.filter(({ code }) => !code.includes("Worker"));
+  await using functions = await FunctionServer.start(folder, {
+    modules: { worker: probe(ATTEMPTS), alone: probe(withoutWorkers) },
+    sections: "[alone]\nProcess=own\n",
+  });
+  for (const [name, { length }] of Object.entries({ worker: ATTEMPTS, alone: withoutWorkers })) {
+    const results: Record<string, string> = JSON.parse(String(await functions.call(name)));
+    assert.equal(Object.keys(results).length, length);
+    for (const [what, result] of Object.entries(results)) {
+      // Deno reads resolv.conf before it asks for the permission; the kernel refuses that.
+      const refused = what === "resolve a name" ? ["NotCapable", "Error"] : ["NotCapable"];
+      assert.ok(refused.includes(result), `${name}: ${what}: ${result}`);
+    }
   }
 });
 
@@ -78,21 +88,29 @@ Deno.test("a function gets what its section grants, and no other function does",
       net: await outcome(() => Deno.listen({ hostname: "127.0.0.1", port: 0 }).close()) ?? "listened",
       otherNet: await outcome(() => Deno.connect({ hostname: "127.0.0.2", port: 9 })),
     });`;
+  const grants = "Read=data/in\nWrite=data/out\nEnv=MSP_TEST_TOKEN\n";
   await using functions = await FunctionServer.start(folder, {
-    modules: { granted: code, other: code },
-    sections: "[granted]\nRead=data/in\nWrite=data/out\nEnv=MSP_TEST_TOKEN\nNet=127.0.0.1\n",
+    modules: { granted: code, online: code, offline: code, other: code },
+    sections: `[granted]\n${grants}Net=127.0.0.1\n[online]\n${grants}Net=*\n[offline]\n${grants}`,
     env: { MSP_TEST_TOKEN: "the token", MSP_LOGLEVEL: "INFO" },
   });
-  assert.deepEqual(JSON.parse(String(await functions.call("granted"))), {
+  const files = {
     read: "read me",
     write: "written",
     readWritten: "written",
     writeRead: "NotCapable",
     env: "the token",
     otherEnv: "NotCapable",
-    net: "listened",
-    otherNet: "NotCapable",
-  });
+  };
+  const nets = {
+    granted: { net: "listened", otherNet: "NotCapable" },
+    online: { net: "listened", otherNet: "ConnectionRefused" },
+    offline: { net: "NotCapable", otherNet: "NotCapable" },
+  };
+  for (const [name, net] of Object.entries(nets)) {
+    const outcome = JSON.parse(String(await functions.call(name)));
+    assert.deepEqual(outcome, { ...files, ...net }, name);
+  }
   const others: Record<string, string> = JSON.parse(String(await functions.call("other")));
   assert.deepEqual(new Set(Object.values(others)), new Set(["NotCapable"]));
 });

@@ -56,6 +56,22 @@ const FORMS: readonly Form[] = [
     answer: "42",
   },
   {
+    file: "threads.js",
+    code: `import { Worker } from "node:worker_threads";
+    export default () => new Promise((done) => {
+      const code = "import { parentPort } from 'node:worker_threads'; parentPort.postMessage(42);";
+      const worker = new Worker(new URL("data:text/javascript," + encodeURIComponent(code)));
+      worker.on("message", done).on("error", (error) => done(error.message));
+    });`,
+    answer: "42",
+  },
+  {
+    file: "window.js",
+    code: `const names = ["alert", "confirm", "prompt", "localStorage", "sessionStorage"];
+      export default () => names.filter((name) => name in globalThis);`,
+    answer: "[]",
+  },
+  {
     file: "cjs.js",
     code: `module.exports = { entry_call: () => 1 };`,
     fault:
@@ -105,12 +121,12 @@ const FORMS: readonly Form[] = [
   {
     file: "exits.js",
     code: `import { exit } from "node:process"; export default () => exit(0);`,
-    fault: /exits failed: Error: a function cannot end its worker/,
+    fault: /exits failed: Error: a function cannot end itself/,
   },
   {
     file: "reallyexits.js",
     code: `import p from "node:process"; export default () => p.reallyExit(0);`,
-    fault: /reallyexits failed: Error: a function cannot end its worker/,
+    fault: /reallyexits failed: Error: a function cannot end itself/,
   },
 ];
 
@@ -130,31 +146,38 @@ const RESULTS: readonly { code: string; answer?: string; holds?: string }[] = [
   { code: `new Response("x")`, holds: "a Response" },
 ];
 
-Deno.test("each form of a module and of a result works, or the log says why not", async () => {
-  await using folder = await TempFolder.make();
-  await folder.write("modules/lib/data.json", '{"a": 1}');
-  await folder.write("modules/lib/util.js", "export const x = 1;");
-  await folder.write(
-    "modules/lib/b.js",
-    `import { a } from "../circle.js"; export const b = () => a + "b";`,
-  );
-  const modules = Object.fromEntries([
-    ...FORMS.map(({ file, code }) => [file, code]),
-    ...RESULTS.map(({ code }, i) => [`result${i}.js`, `export default async () => ${code};`]),
-  ]);
-  await using functions = await FunctionServer.start(folder, { modules });
-  const { server } = functions;
-  for (const { file, answer, fault } of FORMS) {
-    const name = file.replace(/\.\w+$/, "").toLowerCase();
-    assert.equal(await functions.call(name), answer ?? 401, file);
-    if (fault !== undefined) await server.waitForLog(fault);
-  }
-  for (const [i, { code, answer, holds }] of RESULTS.entries()) {
-    assert.equal(await functions.call(`result${i}`), answer ?? 401, code);
-    if (holds === undefined) continue;
-    await server.waitForLog(new RegExp(`result${i} failed: TypeError: .*${holds}`));
-  }
-});
+for (const place of ["shared", "own"]) {
+  Deno.test(`each form of a module and of a result works in a process that is ${place}, or the log says why not`, async () => {
+    await using folder = await TempFolder.make();
+    await folder.write("modules/lib/data.json", '{"a": 1}');
+    await folder.write("modules/lib/util.js", "export const x = 1;");
+    await folder.write(
+      "modules/lib/b.js",
+      `import { a } from "../circle.js"; export const b = () => a + "b";`,
+    );
+    const modules = Object.fromEntries([
+      ...FORMS.map(({ file, code }) => [file, code]),
+      ...RESULTS.map(({ code }, i) => [`result${i}.js`, `export default async () => ${code};`]),
+    ]);
+    const nameOf = (file: string): string => file.replace(/\.\w+$/, "").toLowerCase();
+    const sections = Object.keys(modules).map((file) => `[${nameOf(file)}]\nProcess=${place}\n`);
+    await using functions = await FunctionServer.start(folder, {
+      modules,
+      sections: sections.join(""),
+    });
+    const { server } = functions;
+    for (const { file, answer, fault } of FORMS) {
+      const name = nameOf(file);
+      assert.equal(await functions.call(name), answer ?? 401, file);
+      if (fault !== undefined) await server.waitForLog(fault);
+    }
+    for (const [i, { code, answer, holds }] of RESULTS.entries()) {
+      assert.equal(await functions.call(`result${i}`), answer ?? 401, code);
+      if (holds === undefined) continue;
+      await server.waitForLog(new RegExp(`result${i} failed: TypeError: .*${holds}`));
+    }
+  });
+}
 
 /** Files that other tools leave beside the modules. */
 const BESIDE: Readonly<Record<string, string>> = {

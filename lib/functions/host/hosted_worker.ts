@@ -13,11 +13,10 @@ import {
   cutText,
   type FromHost,
   type HostedFunction,
-  type HostSetup,
   isOutputLevel,
+  LINES_PER_SECOND,
   type ToWorker,
 } from "../messages.ts";
-import { LINES_PER_SECOND } from "./output.ts";
 import { inPlainWords } from "./plain_words.ts";
 import { bytesOfHex, writeAll } from "./pipes.ts";
 
@@ -26,14 +25,13 @@ const RESULTS_BYTES = 32 * 1024;
 
 /** What a worker works with, and what it tells its host. */
 export interface WorkerEvents {
-  readonly setup: Pick<HostSetup, "markHex" | "isLone">;
+  /** Begins each frame of results, in hexadecimal digits. */
+  readonly markHex: string;
   readonly tell: (message: FromHost) => void;
   /** Its own code runs; the import of the module begins. Called once at most. */
   readonly onStarted: () => void;
   /** The module has loaded or failed. Called once at most. */
   readonly onSettled: () => void;
-  /** A lone worker found that the server has ended. */
-  readonly onOver: () => void;
 }
 
 /** A worker, as far as its messages can be believed. */
@@ -51,15 +49,13 @@ export class HostedWorker {
 
   constructor(number: number, hosted: HostedFunction, events: WorkerEvents) {
     const { functionName, moduleUrl, maxResultBytes, tries } = hosted;
-    const { isLone, markHex } = events.setup;
     this.functionName = functionName;
     this.#number = number;
     this.#events = events;
     this.#maxMessageBytes = maxResultBytes + RESULTS_BYTES;
-    this.#mark = bytesOfHex(markHex);
+    this.#mark = bytesOfHex(events.markHex);
     const load = { functionName, moduleUrl, maxResultBytes };
-    const lone = isLone ? { lone: { number, markHex } } : {};
-    this.#load = { load: { ...load, ...lone, ...tries === undefined ? {} : { tries } } };
+    this.#load = { load: tries === undefined ? load : { ...load, tries } };
     this.#worker = startWorker(hosted);
     this.#worker.onmessage = ({ data }: MessageEvent<unknown>) => this.#receive(data);
     this.#worker.onerror = (event) => {
@@ -91,7 +87,6 @@ export class HostedWorker {
     if ("results" in fields && fields.results instanceof Uint8Array) {
       this.#passResults(fields.results);
     } else if ("started" in fields) this.#start();
-    else if ("isOver" in fields) this.#end();
     else if ("loaded" in fields) {
       if (this.#settle()) this.#events.tell(["loaded", number, believeAbout(fields.loaded)]);
     } else if ("failed" in fields) {
@@ -125,11 +120,6 @@ export class HostedWorker {
     this.#phase = "settled";
     this.#events.onSettled();
     return true;
-  }
-
-  /** Only a lone worker ends its process. */
-  #end(): void {
-    if (this.#events.setup.isLone) this.#events.onOver();
   }
 
   /** Under the worker's own number; the server checks whether they are results of its calls. */

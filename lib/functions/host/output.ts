@@ -1,10 +1,10 @@
 /**
  * @module
- * What a function prints goes to the server's log: console and standard output of a worker are caught
+ * What a function prints goes to the server's log: console and standard output of its isolate are caught
  * here, and its ways to end itself are taken. That keeps accidents apart; code that means harm finds
  * ways around, and meets the limits of host and server.
  */
-import { MAX_TEXT_LENGTH, type OutputLevel } from "../messages.ts";
+import { LINES_PER_SECOND, MAX_TEXT_LENGTH, type OutputLevel } from "../messages.ts";
 import { consoleMethods, type WriteLines } from "./console_methods.ts";
 
 /** Where lines go. */
@@ -14,11 +14,8 @@ export interface OutputSink {
   readonly leftOut: (count: number) => void;
 }
 
-/** Lines a second and worker that are kept. */
-export const LINES_PER_SECOND = 20;
-
-/** Lines of one worker, within limits. Needs no timer: a function in an endless loop runs none. */
-export class WorkerOutput {
+/** Lines of one function, within limits. Needs no timer: a function in an endless loop runs none. */
+export class FunctionOutput {
   readonly #sink: OutputSink;
   #second = 0;
   #written = 0;
@@ -121,12 +118,12 @@ function closeInput(): void {
 }
 
 /**
- * A function that ends its worker would be missed only when its next call times out. Node's
+ * A function that ends its isolate would be missed only when its next call times out. Node's
  * `process.exit` ends in `Deno.exit`, however it is imported.
  */
 export function forbidExit(): void {
   const value = (): never => {
-    throw new Error("a function cannot end its worker");
+    throw new Error("a function cannot end itself");
   };
   Object.defineProperty(Deno, "exit", { value, configurable: true });
   Object.defineProperty(globalThis, "close", { value, configurable: true });

@@ -1,6 +1,6 @@
 /**
  * @module
- * Runs the calls of one function in its worker, and tells how each ended.
+ * Runs the calls of one function, and tells how each ended.
  */
 import type { CallNumber, HostedCall, WrittenOutcome } from "../frames.ts";
 import { MAX_TEXT_LENGTH } from "../messages.ts";

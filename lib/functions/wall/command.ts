@@ -5,7 +5,7 @@
 import { permissionFlag } from "../../config/permissions.ts";
 import type { SystemUser } from "../../config/settings.ts";
 import { hiddenArgs, PROGRAM, STAGE_COMMAND } from "../entry.ts";
-import type { HostCommand } from "../process.ts";
+import type { ProgramCommand } from "../process.ts";
 import { LIBC_PATHS } from "./libc.ts";
 
 /** What stage 1 runs with. */
@@ -24,7 +24,7 @@ export function stageEnv(
 }
 
 /** Starts stage 1, which waits for its policy. */
-export function stageCommand({ env, user }: StageOptions): HostCommand {
+export function stageCommand({ env, user }: StageOptions): ProgramCommand {
   const args = hiddenArgs([permissionFlag("ffi", LIBC_PATHS)], STAGE_COMMAND);
   return { program: PROGRAM, args, env, ...user };
 }

@@ -15,6 +15,7 @@ function plan(version: string): FunctionPlan {
     permissions: { read: [], write: [], net: [], env: [] },
     reach: { read: [], write: [] },
     hostKey: "",
+    mayStartWorkers: false,
     version,
   };
 }

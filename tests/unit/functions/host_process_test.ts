@@ -66,8 +66,8 @@ const ENDS: { what: string; code: string; detail: RegExp; executed: string }[] =
   },
   {
     what: "fills its memory",
-    code: `const kept = []; for (;;) kept.push(new Uint8Array(8_000_000).fill(1));`,
-    detail: /^its process ended: it had \d+ MB, more than MaxHeap allows|^its process ended: SIG/,
+    code: `const kept = []; for (;;) kept.push(new Array(100_000).fill(Math.random()));`,
+    detail: /^its process ended: SIG\w+, out of memory$/,
     executed: "maybe",
   },
 ];
@@ -94,6 +94,25 @@ Deno.test("a process that ends during a call fails that call, and the next one r
     assert.equal(service.count(/^exited: /), i + 1);
     assert.equal(await service.call("other"), "fine");
   }
+});
+
+Deno.test("memory that is taken in one go is refused beyond MaxHeap, and what keeps it is replaced", async () => {
+  await using folder = await TempFolder.make();
+  const code = `import process from "node:process"; const kept = [];
+    export const entry_call = ({ params }) => {
+      try { while (params.fill) kept.push(new Uint8Array(16_000_000).fill(1)); } catch { /* full */ }
+      return [16 * kept.length, process.pid];
+    };`;
+  await using service = await TestService.start(folder, {
+    modules: { f: code },
+    sections: "[f]\nProcess=own\nMaxHeap=64\n",
+  });
+  const [megabytes, pid] = JSON.parse(await service.call("f", '{"fill":true}'));
+  assert.ok(megabytes >= 64 && megabytes < 64 + 150, `${megabytes} MB`);
+  await service.waitForEvent(/^exited: it had \d+ MB, more than MaxHeap allows/);
+  const [later, other] = JSON.parse(await service.call("f", "{}"));
+  assert.equal(later, 0);
+  assert.notEqual(other, pid);
 });
 
 Deno.test("a process that exits again and again is started with growing pauses, and calls wait", async () => {

@@ -12,6 +12,7 @@ const GOOD: unknown[] = [
   ["left out", 0, 7],
   ["memory", 123_456],
   ["cpu", 1000],
+  ["alive", 0],
 ];
 
 Deno.test("parseFromHost() takes every message of a host as it is", () => {

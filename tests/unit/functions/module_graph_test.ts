@@ -91,6 +91,29 @@ Deno.test("readModuleGraph() follows imports, circles and links, and files that 
   assert.equal(looks[1], later[1]);
 });
 
+const WORKERS: { files: Record<string, string>; may: boolean; why: string }[] = [
+  { files: { f: "export default () => 1;" }, may: false, why: "nothing of the kind" },
+  { files: { f: "// networkers" }, may: false, why: "a longer word" },
+  { files: { f: `new Worker("data:,")` }, may: true, why: "a worker" },
+  { files: { f: `globalThis["Worker"]` }, may: true, why: "its name in a text" },
+  { files: { f: `import * as w from "node:worker_threads";` }, may: true, why: "Node's threads" },
+  { files: { f: `import "./a.js";`, a: "const W = Worker;" }, may: true, why: "in an import" },
+  { files: { f: `import "./a.js";`, a: "1" }, may: false, why: "an import without" },
+  { files: { f: "await import(name);" }, may: true, why: "an import without a name" },
+  { files: { f: `import "./missing.js";` }, may: true, why: "a file that is not there" },
+  { files: { f: `import "./node_modules/x/a.js";` }, may: true, why: "a package" },
+  { files: { f: `createRequire(import.meta.url)("x");` }, may: true, why: "a package of CommonJS" },
+];
+
+Deno.test("readModuleGraph() tells what may start workers", async () => {
+  for (const { files, may, why } of WORKERS) {
+    await using folder = await TempFolder.make();
+    for (const [name, code] of Object.entries(files)) await folder.write(`${name}.js`, code);
+    const { mayStartWorkers } = await readModuleGraph(folder.join("f.js"));
+    assert.equal(mayStartWorkers, may, why);
+  }
+});
+
 Deno.test("readModuleGraph() is open where there are too many files, and ends", async () => {
   await using folder = await TempFolder.make();
   const lines = Array.from({ length: 1500 }, (_, i) => `import "./m${i}.js";`).join("\n");

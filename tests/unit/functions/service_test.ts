@@ -350,13 +350,25 @@ Deno.test("an address that another program uses is a fault, and the function com
   await service.waitForAnswer("hook", "listens");
 });
 
-const BURNERS: { what: string; code: string }[] = [
+const BURNERS: { what: string; code: string; reason: string }[] = [
   {
     what: "workers of workers",
+    reason: "used \\d s of CPU",
     code: "() => { new Worker('data:text/javascript,for(;;){}', { type: 'module' }); return 'x'; }",
   },
   {
+    what: "an endless loop",
+    reason: "did not answer for \\d s",
+    code: "() => { setTimeout(() => { for (;;); }); return 'x'; }",
+  },
+  {
+    what: "an endless loop in a worker",
+    reason: "used \\d s of CPU",
+    code: "() => { setTimeout(() => { for (;;); }); return 'x'; /* not alone: Worker */ }",
+  },
+  {
     what: "timers",
+    reason: "used \\d s of CPU",
     code: `() => {
       const spin = () => { const end = performance.now() + 40; while (performance.now() < end); setTimeout(spin); };
       spin();
@@ -365,7 +377,7 @@ const BURNERS: { what: string; code: string }[] = [
   },
 ];
 
-for (const { what, code } of BURNERS) {
+for (const { what, code, reason } of BURNERS) {
   Deno.test(`CPU time after a call, by ${what}, ends with the process, and the function is named`, async () => {
     await using folder = await TempFolder.make();
     await using service = await TestService.start(folder, {
@@ -373,7 +385,9 @@ for (const { what, code } of BURNERS) {
     }, { maxIdleCpuMs: 1000 });
     const [host] = await service.hosts();
     assert.equal(await service.call("burns"), "x");
-    await service.waitForEvent(/^exited: it used \d s of CPU without a call, possibly for burns/);
+    await service.waitForEvent(
+      new RegExp(`^exited: it ${reason} without a call, possibly for burns$`),
+    );
     await waitUntil(async () => !(await service.hosts()).includes(host ?? 0), "it is killed");
     assert.equal(await service.call("burns"), "x");
   });
