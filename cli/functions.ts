@@ -2,7 +2,7 @@
  * @module
  * `msp functions`: loads each function as the server would, and lists what it found; or calls one.
  */
-import { toText } from "../lib/functions/bytes.ts";
+import { toText } from "../lib/functions/wire/bytes.ts";
 import { rememberPermissions } from "../lib/config/permissions.ts";
 import { readSettings } from "../lib/config/settings.ts";
 import { FunctionError } from "../lib/errors.ts";

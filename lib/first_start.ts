@@ -11,7 +11,7 @@ import { MODULES_INI, SIMPLE_TIME_JS } from "./config/shipped.ts";
 import type { KeyPair } from "./crypto/keys.ts";
 import { ConfigError, reasonOf } from "./errors.ts";
 import { createFile, ensureFolder, exists } from "./files.ts";
-import { hasModule } from "./functions/module_file.ts";
+import { hasModule } from "./functions/plan/module_file.ts";
 import { ensureServerKeys, SERVER_PAIRS, serverKeyPath } from "./keys/server_keys.ts";
 import { ensureFolders, ensureRegister } from "./keys/store_files.ts";
 import { listClientFiles } from "./keys/store_reader.ts";

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { permissionFlag } from "./config/permissions.ts";
 import type { StorePaths } from "./config/settings.ts";
 import { hiddenArgs, PROGRAM, REGISTER_COMMAND } from "./functions/entry.ts";
-import { startProcess } from "./functions/process.ts";
+import { startProcess } from "./functions/processes/process.ts";
 import { stageEnv } from "./functions/wall/command.ts";
 import {
   type RegistrationAnswer,

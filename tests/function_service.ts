@@ -4,7 +4,7 @@
  * and with times that a test can wait for.
  */
 import assert from "node:assert/strict";
-import { toText } from "../lib/functions/bytes.ts";
+import { toText } from "../lib/functions/wire/bytes.ts";
 import { rememberPermissions } from "../lib/config/permissions.ts";
 import { settingsFrom } from "../lib/config/settings.ts";
 import { FunctionService, type ServiceOptions } from "../lib/functions/service.ts";

@@ -4,11 +4,11 @@
  * serves, and whether it can be called. Its calls are in a {@link CallQueue}. It knows no processes.
  */
 import { type PauseOptions, Pauses } from "../retry.ts";
-import type { FunctionAbout } from "./about.ts";
-import { type CallLimits, CallQueue } from "./call_queue.ts";
-import type { FunctionPlan } from "./plan.ts";
+import type { FunctionAbout } from "./wire/about.ts";
+import { type CallLimits, CallQueue } from "./calls/call_queue.ts";
+import type { FunctionPlan } from "./plan/plan.ts";
 import type { CallRequest, CallResult } from "./types.ts";
-import type { WorkerSlot } from "./worker_slot.ts";
+import type { WorkerSlot } from "./calls/worker_slot.ts";
 
 /** Whether a function can be called. */
 export type FunctionState = "loading" | "ready" | "broken";

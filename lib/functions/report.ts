@@ -4,7 +4,7 @@
  * it works, and what it answers.
  */
 import type { GrantName } from "../config/permissions.ts";
-import type { FunctionAbout } from "./about.ts";
+import type { FunctionAbout } from "./wire/about.ts";
 import type { ServedFunction } from "./function.ts";
 import { FunctionService } from "./service.ts";
 import type { FunctionSources } from "./sources.ts";

@@ -9,10 +9,16 @@ import { logger } from "../log.ts";
 import { SILENT } from "../observer.ts";
 import { type PauseOptions, Pauses } from "../retry.ts";
 import { Watch } from "../watch.ts";
-import { hostCommand } from "./command.ts";
-import type { FunctionObserver } from "./host_group.ts";
-import type { HostTimes } from "./host_process.ts";
-import { type FunctionPlan, lookAgain, planFunctions, type PlansResult, seenText } from "./plan.ts";
+import { hostCommand } from "./processes/command.ts";
+import type { FunctionObserver } from "./processes/host_group.ts";
+import type { HostTimes } from "./processes/host_process.ts";
+import {
+  type FunctionPlan,
+  lookAgain,
+  planFunctions,
+  type PlansResult,
+  seenText,
+} from "./plan/plan.ts";
 import { type FunctionSources, planSources, startFunctions } from "./sources.ts";
 import { Supervisor } from "./supervisor.ts";
 import type {

@@ -5,7 +5,7 @@
 import { dirname, resolve } from "node:path";
 import { type IsHeld, readHeldEnv } from "../config/permissions.ts";
 import type { Settings } from "../config/settings.ts";
-import type { PlanSources } from "./grants.ts";
+import type { PlanSources } from "./plan/grants.ts";
 import type { Wall } from "./wall/choice.ts";
 import { stageEnv } from "./wall/command.ts";
 import { type EarlyStage, HeadStart } from "./wall/head_start.ts";

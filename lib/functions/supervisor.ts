@@ -5,10 +5,10 @@
  */
 import type { PauseOptions } from "../retry.ts";
 import { type LoadedFunction, ServedFunction } from "./function.ts";
-import { type GroupOptions, HostGroup } from "./host_group.ts";
-import type { HostEvents, HostProcess, LoadFault } from "./host_process.ts";
-import type { Load } from "./host_worker.ts";
-import type { FunctionPlan, FunctionPlans } from "./plan.ts";
+import { type GroupOptions, HostGroup } from "./processes/host_group.ts";
+import type { HostEvents, HostProcess, LoadFault } from "./processes/host_process.ts";
+import type { Load } from "./processes/host_worker.ts";
+import type { FunctionPlan, FunctionPlans } from "./plan/plan.ts";
 import type {
   CallRequest,
   CallResult,

@@ -6,7 +6,7 @@
  */
 import type { Executed } from "../../client/errors.ts";
 import type { CallRefusalCode, Refusal } from "../refusals.ts";
-import type { FunctionAbout } from "./about.ts";
+import type { FunctionAbout } from "./wire/about.ts";
 
 /** Writes lines to the server's log, under the name of the function. At most 20 lines a second are kept. */
 export interface FunctionLog {

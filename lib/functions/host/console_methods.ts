@@ -3,7 +3,7 @@
  * The console of a function: each method writes to the server's log, formatted as a console does.
  * Source: WHATWG Console Standard, 2 (formatter).
  */
-import type { OutputLevel } from "../messages.ts";
+import type { OutputLevel } from "../wire/messages.ts";
 import { describeError, inspectValue } from "../describe_error.ts";
 
 /** Writes a text as one line or more. */

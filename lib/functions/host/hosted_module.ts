@@ -4,10 +4,10 @@
  * text. What runs here is as trustworthy as the module: nothing that matters to others rests on this
  * file.
  */
-import { aboutOf, type FunctionAbout } from "../about.ts";
+import { aboutOf, type FunctionAbout } from "../wire/about.ts";
 import { describeError } from "../describe_error.ts";
-import { FRAME, readCalls, readNumber } from "../frames.ts";
-import type { HostedFunction, LoadFailure, OutputLevel } from "../messages.ts";
+import { FRAME, readCalls, readNumber } from "../wire/frames.ts";
+import type { HostedFunction, LoadFailure, OutputLevel } from "../wire/messages.ts";
 import type { EntryCall, FunctionLog } from "../types.ts";
 import { captureOutput, forbidExit, FunctionOutput } from "./output.ts";
 import type { ParamsCheck } from "./params.ts";

@@ -5,10 +5,10 @@
  * and every text is cut here.
  */
 import { PERMISSIONS } from "../../config/permissions.ts";
-import { believeAbout } from "../about.ts";
-import { ByteWriter } from "../bytes.ts";
+import { believeAbout } from "../wire/about.ts";
+import { ByteWriter } from "../wire/bytes.ts";
 import { WORKER } from "../entry.ts";
-import { writeHead } from "../frames.ts";
+import { writeHead } from "../wire/frames.ts";
 import {
   cutText,
   type FromHost,
@@ -16,7 +16,7 @@ import {
   isOutputLevel,
   LINES_PER_SECOND,
   type ToWorker,
-} from "../messages.ts";
+} from "../wire/messages.ts";
 import { inPlainWords } from "./plain_words.ts";
 import { bytesOfHex, writeAll } from "./pipes.ts";
 

@@ -4,7 +4,7 @@
  * main thread; otherwise each runs in workers of its own. It ends when its standard input ends, that is,
  * with the server.
  */
-import type { FromHost, HostSetup, ToHost } from "../messages.ts";
+import type { FromHost, HostSetup, ToHost } from "../wire/messages.ts";
 import { type Frame, FrameInput, jsonOf, writeAll } from "./pipes.ts";
 
 const encoder = new TextEncoder();

@@ -4,7 +4,7 @@
  * here, and its ways to end itself are taken. That keeps accidents apart; code that means harm finds
  * ways around, and meets the limits of host and server.
  */
-import { LINES_PER_SECOND, MAX_TEXT_LENGTH, type OutputLevel } from "../messages.ts";
+import { LINES_PER_SECOND, MAX_TEXT_LENGTH, type OutputLevel } from "../wire/messages.ts";
 import { consoleMethods, type WriteLines } from "./console_methods.ts";
 
 /** Where lines go. */

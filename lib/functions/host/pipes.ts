@@ -3,8 +3,8 @@
  * The pipes of a function host, as raw reads and writes: a web stream takes longer than the call that
  * comes through it.
  */
-import { toText } from "../bytes.ts";
-import { TO_HOST_HEAD } from "../frames.ts";
+import { toText } from "../wire/bytes.ts";
+import { TO_HOST_HEAD } from "../wire/frames.ts";
 
 /** A frame of the server; the payload is a view that is valid until the next one is read. */
 export interface Frame {

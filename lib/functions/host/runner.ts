@@ -2,8 +2,8 @@
  * @module
  * Runs the calls of one function, and tells how each ended.
  */
-import type { CallNumber, HostedCall, WrittenOutcome } from "../frames.ts";
-import { MAX_TEXT_LENGTH } from "../messages.ts";
+import type { CallNumber, HostedCall, WrittenOutcome } from "../wire/frames.ts";
+import { MAX_TEXT_LENGTH } from "../wire/messages.ts";
 import type { EntryCall, FunctionCall, FunctionLog } from "../types.ts";
 import type { ParamsCheck } from "./params.ts";
 import { publicPartOf } from "./public_error.ts";

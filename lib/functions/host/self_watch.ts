@@ -4,7 +4,7 @@
  * still there.
  */
 import process from "node:process";
-import type { FromHost } from "../messages.ts";
+import type { FromHost } from "../wire/messages.ts";
 
 /** How often the host checks its memory; a function can fill some 100 MB in that time. */
 const MEMORY_INTERVAL_MS = 100;

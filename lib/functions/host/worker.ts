@@ -2,8 +2,8 @@
  * @module
  * What runs in a worker: one function, which takes calls from the host's main thread.
  */
-import { ResultWriter } from "../frames.ts";
-import type { FromWorker, ToWorker } from "../messages.ts";
+import { ResultWriter } from "../wire/frames.ts";
+import type { FromWorker, ToWorker } from "../wire/messages.ts";
 import { HostedModule } from "./hosted_module.ts";
 
 interface WorkerScope {

@@ -4,8 +4,8 @@
  * the server. It gives up every permission as soon as its workers have theirs.
  */
 import { keepOnly } from "../../config/permissions.ts";
-import { FRAME } from "../frames.ts";
-import type { HostedFunction, HostSetup, ToHost } from "../messages.ts";
+import { FRAME } from "../wire/frames.ts";
+import type { HostedFunction, HostSetup, ToHost } from "../wire/messages.ts";
 import { HostedWorker } from "./hosted_worker.ts";
 import { type Frame, jsonOf } from "./pipes.ts";
 import { type Tell, watchCpu, watchMemory } from "./self_watch.ts";

@@ -5,7 +5,7 @@
 import { permissionFlag } from "../../config/permissions.ts";
 import type { SystemUser } from "../../config/settings.ts";
 import { hiddenArgs, PROGRAM, STAGE_COMMAND } from "../entry.ts";
-import type { ProgramCommand } from "../process.ts";
+import type { ProgramCommand } from "../processes/process.ts";
 import { LIBC_PATHS } from "./libc.ts";
 
 /** What stage 1 runs with. */

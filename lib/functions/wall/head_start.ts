@@ -5,7 +5,7 @@
  * anything else.
  */
 import { readHeldEnv, rememberPermissions } from "../../config/permissions.ts";
-import { startProcess } from "../process.ts";
+import { startProcess } from "../processes/process.ts";
 import type { WallCheck } from "./check.ts";
 import { stageCommand, stageEnv, type StageOptions } from "./command.ts";
 import { askStage, probeWall } from "./probe.ts";

@@ -5,8 +5,8 @@
  */
 import { ConfigError, reasonOf } from "../../errors.ts";
 import { PROGRAM_FILES } from "../entry.ts";
-import { LineReader } from "../line_reader.ts";
-import { startProcess } from "../process.ts";
+import { LineReader } from "../processes/line_reader.ts";
+import { startProcess } from "../processes/process.ts";
 import type { WallCheck } from "./check.ts";
 import { stageCommand, type StageOptions } from "./command.ts";
 import { stageInput, stagePolicy } from "./policy.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { parseIni } from "../../../lib/config/ini.ts";
 import { modulesFrom } from "../../../lib/config/modules.ts";
-import { WorkerSlot } from "../../../lib/functions/worker_slot.ts";
+import { WorkerSlot } from "../../../lib/functions/calls/worker_slot.ts";
 import { ServedFunction } from "../../../lib/functions/function.ts";
-import type { FunctionPlan } from "../../../lib/functions/plan.ts";
+import type { FunctionPlan } from "../../../lib/functions/plan/plan.ts";
 
 function plan(version: string): FunctionPlan {
   const [config] = modulesFrom(parseIni("[Modules]\nf=f\n"), "modules.ini").entries;

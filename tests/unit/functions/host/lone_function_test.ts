@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { hiddenArgs, HOST_COMMAND } from "../../../../lib/functions/entry.ts";
-import { HostInput } from "../../../../lib/functions/host_pipe.ts";
+import { HostInput } from "../../../../lib/functions/processes/host_pipe.ts";
 import { repositoryPath } from "../../../../tasks/root.ts";
 import { TempFolder } from "../../../program.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { PublicError, publicPartOf } from "../../../../lib/functions/host/public_error.ts";
 import { toJson } from "../../../../lib/functions/host/result.ts";
-import { aboutOf, believeAbout } from "../../../../lib/functions/about.ts";
+import { aboutOf, believeAbout } from "../../../../lib/functions/wire/about.ts";
 
 class Point {
   x = 1;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { IdleCpu } from "../../../lib/functions/idle_cpu.ts";
+import { IdleCpu } from "../../../../lib/functions/processes/idle_cpu.ts";
 
 interface Report {
   readonly atS: number;

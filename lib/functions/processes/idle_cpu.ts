@@ -1,7 +1,7 @@
 /**
  * @module
  * CPU time that a function host uses although no call runs in it. The host reports seconds in which it
- * used much (host/main.ts); the server knows when calls ran, which the host's own code might not say.
+ * used much (host/self_watch.ts); the server knows when calls ran, which the host's own code might not say.
  */
 
 /** Reports come once a second; after this time without one, the host was quiet. */

@@ -2,7 +2,7 @@
  * @module
  * One worker of one host, as calls see it: how many it takes now, and how many run there.
  */
-import type { CallNumber, HostedCall } from "./frames.ts";
+import type { CallNumber, HostedCall } from "../wire/frames.ts";
 
 /** Most calls that go to a worker in one message. */
 const MAX_BATCH = 64;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { importsOf, readModuleGraph } from "../../../lib/functions/module_graph.ts";
-import { HOSTILE_TEXTS } from "../../hostile.ts";
-import { TempFolder } from "../../program.ts";
+import { importsOf, readModuleGraph } from "../../../../lib/functions/plan/module_graph.ts";
+import { HOSTILE_TEXTS } from "../../../hostile.ts";
+import { TempFolder } from "../../../program.ts";
 
 const BASE = new URL("file:///m/f.js");
 

@@ -4,11 +4,11 @@
  * calls when it has taken the last ones: calls behind one that never returns are not lost with it, and
  * under load they go in batches. A call that was handed to a worker is never handed to another one.
  */
-import type { Executed } from "../../client/errors.ts";
-import { Places } from "../limits/places.ts";
+import type { Executed } from "../../../client/errors.ts";
+import { Places } from "../../limits/places.ts";
 import { busy, misfit, resultOf } from "./call_result.ts";
-import { type HostedCall, readResults } from "./frames.ts";
-import type { CallRequest, CallResult } from "./types.ts";
+import { type HostedCall, readResults } from "../wire/frames.ts";
+import type { CallRequest, CallResult } from "../types.ts";
 import type { WorkerSlot } from "./worker_slot.ts";
 
 /** What limits the calls of a function. */

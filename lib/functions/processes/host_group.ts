@@ -7,15 +7,15 @@
  * Functions without grants share one host, in which each is loaded again by itself when it changed.
  * Every other function has a host of its own, and a new one for each version.
  */
-import { reasonOf } from "../errors.ts";
-import { logger } from "../log.ts";
-import { count } from "../prose.ts";
-import type { Observer } from "../observer.ts";
-import { type PauseOptions, Pauses } from "../retry.ts";
-import type { LoadedFunction, ServedFunction } from "./function.ts";
+import { reasonOf } from "../../errors.ts";
+import { logger } from "../../log.ts";
+import { count } from "../../prose.ts";
+import type { Observer } from "../../observer.ts";
+import { type PauseOptions, Pauses } from "../../retry.ts";
+import type { LoadedFunction, ServedFunction } from "../function.ts";
 import { type HostEvents, HostProcess, type HostTimes, type LoadFault } from "./host_process.ts";
 import type { Load } from "./host_worker.ts";
-import type { FunctionPlan } from "./plan.ts";
+import type { FunctionPlan } from "../plan/plan.ts";
 import type { HostCommand } from "./process.ts";
 
 /** The part of the observer that functions tell. */

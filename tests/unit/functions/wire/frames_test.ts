@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ByteWriter, toText } from "../../../lib/functions/bytes.ts";
+import { ByteWriter, toText } from "../../../../lib/functions/wire/bytes.ts";
 import {
   FRAME,
   FrameSplitter,
@@ -17,8 +17,8 @@ import {
   writeHead,
   writeNumber,
   type WrittenOutcome,
-} from "../../../lib/functions/frames.ts";
-import { type Frame, FrameInput, jsonOf } from "../../../lib/functions/host/pipes.ts";
+} from "../../../../lib/functions/wire/frames.ts";
+import { type Frame, FrameInput, jsonOf } from "../../../../lib/functions/host/pipes.ts";
 
 const MARK = Uint8Array.from({ length: MARK_BYTES }, (_, i) => i + 1);
 

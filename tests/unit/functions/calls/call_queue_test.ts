@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { type CallLimits, CallQueue } from "../../../lib/functions/call_queue.ts";
-import { WorkerSlot } from "../../../lib/functions/worker_slot.ts";
+import { type CallLimits, CallQueue } from "../../../../lib/functions/calls/call_queue.ts";
+import { WorkerSlot } from "../../../../lib/functions/calls/worker_slot.ts";
 import {
   type CallNumber,
   type HostedCall,
   ResultWriter,
   type WrittenOutcome,
-} from "../../../lib/functions/frames.ts";
-import type { CallResult } from "../../../lib/functions/types.ts";
+} from "../../../../lib/functions/wire/frames.ts";
+import type { CallResult } from "../../../../lib/functions/types.ts";
 
 /** A worker that writes down what it is sent. */
 class RecordingSlot extends WorkerSlot {

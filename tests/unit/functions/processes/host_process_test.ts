@@ -3,10 +3,10 @@
  * A function process and what becomes of it: each row is a real process that behaves in one way.
  */
 import assert from "node:assert/strict";
-import type { FunctionSetup } from "../../functions.ts";
-import { waitUntil } from "../../functions.ts";
-import { TestService } from "../../function_service.ts";
-import { TempFolder } from "../../program.ts";
+import type { FunctionSetup } from "../../../functions.ts";
+import { waitUntil } from "../../../functions.ts";
+import { TestService } from "../../../function_service.ts";
+import { TempFolder } from "../../../program.ts";
 
 const FINE = "export const entry_call = () => 'fine';";
 

@@ -2,12 +2,12 @@
  * @module
  * What a host runs, as its server sees it: functions that it loads, and their workers.
  */
-import { WORKER_FILES } from "./entry.ts";
-import type { ServedFunction } from "./function.ts";
-import type { HostedFunction } from "./messages.ts";
+import { WORKER_FILES } from "../entry.ts";
+import type { ServedFunction } from "../function.ts";
+import type { HostedFunction } from "../wire/messages.ts";
 import type { OutputLog } from "./output_log.ts";
-import type { FunctionPlan } from "./plan.ts";
-import type { WorkerSlot } from "./worker_slot.ts";
+import type { FunctionPlan } from "../plan/plan.ts";
+import type { WorkerSlot } from "../calls/worker_slot.ts";
 
 /** A function that a host loads. */
 export interface Load {

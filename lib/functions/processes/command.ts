@@ -5,13 +5,13 @@
  */
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type GrantName, permissionFlag, PERMISSIONS } from "../config/permissions.ts";
-import { hiddenArgs, HOST_COMMAND, PROGRAM, PROGRAM_FILES, WORKER_FILES } from "./entry.ts";
-import type { FunctionPlan } from "./plan.ts";
+import { type GrantName, permissionFlag, PERMISSIONS } from "../../config/permissions.ts";
+import { hiddenArgs, HOST_COMMAND, PROGRAM, PROGRAM_FILES, WORKER_FILES } from "../entry.ts";
+import type { FunctionPlan } from "../plan/plan.ts";
 import type { HostCommand } from "./process.ts";
-import type { Wall } from "./wall/choice.ts";
-import { stageCommand, stageEnv } from "./wall/command.ts";
-import { STAGE_2_ENV, stageInput, stagePolicy } from "./wall/policy.ts";
+import type { Wall } from "../wall/choice.ts";
+import { stageCommand, stageEnv } from "../wall/command.ts";
+import { STAGE_2_ENV, stageInput, stagePolicy } from "../wall/policy.ts";
 
 /** What all hosts have in common. */
 export interface HostCommandOptions {
@@ -110,5 +110,5 @@ function maxHeapOf(
 
 /** The modules, and the program itself. */
 function readByAll(modules: string): string[] {
-  return [resolve(modules), fileURLToPath(new URL("../", import.meta.url))];
+  return [resolve(modules), fileURLToPath(new URL("../../", import.meta.url))];
 }

@@ -2,8 +2,8 @@
  * @module
  * The file of a module: which one it is, and why there is none that can be loaded.
  */
-import type { FunctionConfig } from "../config/modules.ts";
-import { FunctionError, reasonOf } from "../errors.ts";
+import type { FunctionConfig } from "../../config/modules.ts";
+import { FunctionError, reasonOf } from "../../errors.ts";
 
 /** Endings of a module's file, in the order in which they are looked for. */
 export const ENDINGS = [".ts", ".js", ".mjs"] as const;

@@ -3,8 +3,8 @@
  * The server's side of one function host, from its start to its end: which workers run in it, which
  * functions they load, and since when.
  */
-import type { FunctionAbout } from "./about.ts";
-import type { LoadedFunction, ServedFunction } from "./function.ts";
+import type { FunctionAbout } from "../wire/about.ts";
+import type { LoadedFunction, ServedFunction } from "../function.ts";
 import { HostPipe } from "./host_pipe.ts";
 import {
   type HostWorker,
@@ -16,11 +16,11 @@ import {
 } from "./host_worker.ts";
 import { IdleCpu } from "./idle_cpu.ts";
 import { LifeSigns } from "./life_signs.ts";
-import type { FromHost, HostSetup, LoadFailure, WorkerMessage } from "./messages.ts";
+import type { FromHost, HostSetup, LoadFailure, WorkerMessage } from "../wire/messages.ts";
 import { OutputLog } from "./output_log.ts";
-import type { FunctionPlan } from "./plan.ts";
+import type { FunctionPlan } from "../plan/plan.ts";
 import type { HostCommand } from "./process.ts";
-import { WorkerSlot } from "./worker_slot.ts";
+import { WorkerSlot } from "../calls/worker_slot.ts";
 
 /** Why a function did not load. */
 export interface LoadFault {

@@ -2,9 +2,9 @@
  * @module
  * What a function writes, in the server's log. Its host limits the lines; here that is not relied on.
  */
-import { LineLimit } from "../limits/line_limit.ts";
-import { logger } from "../log.ts";
-import { LINES_PER_SECOND, type OutputLevel } from "./messages.ts";
+import { LineLimit } from "../../limits/line_limit.ts";
+import { logger } from "../../log.ts";
+import { LINES_PER_SECOND, type OutputLevel } from "../wire/messages.ts";
 
 /** Output of one worker of a function. */
 export class OutputLog {

@@ -6,7 +6,7 @@
  * line without it is output, not a message. The server checks the type of each field and cuts each
  * text, since a function may have forged it. Calls and their results are in frames.ts.
  */
-import type { GrantName } from "../config/permissions.ts";
+import type { GrantName } from "../../config/permissions.ts";
 import { believeAbout, type FunctionAbout } from "./about.ts";
 
 /** What a function was granted: lists, or `true` for everything of a kind. */

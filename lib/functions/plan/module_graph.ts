@@ -7,7 +7,7 @@
 import { init, parse } from "es-module-lexer";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { lookAt } from "../watch.ts";
+import { lookAt } from "../../watch.ts";
 
 /** What can change what a module does. */
 export interface ModuleGraph {

@@ -3,10 +3,10 @@
  * The process of a function host and its pipes: starts it, writes frames, reads messages, frames and
  * whatever else is written to its standard output and error, and keeps all of that within limits.
  */
-import { reasonOf } from "../errors.ts";
-import { LineLimit } from "../limits/line_limit.ts";
-import { logger } from "../log.ts";
-import { ByteWriter } from "./bytes.ts";
+import { reasonOf } from "../../errors.ts";
+import { LineLimit } from "../../limits/line_limit.ts";
+import { logger } from "../../log.ts";
+import { ByteWriter } from "../wire/bytes.ts";
 import {
   type CallNumber,
   FRAME,
@@ -16,9 +16,9 @@ import {
   writeCalls,
   writeFrame,
   writeNumber,
-} from "./frames.ts";
+} from "../wire/frames.ts";
 import { LineReader } from "./line_reader.ts";
-import { type FromHost, type HostSetup, parseFromHost, type ToHost } from "./messages.ts";
+import { type FromHost, type HostSetup, parseFromHost, type ToHost } from "../wire/messages.ts";
 import { type HostCommand, startProcess } from "./process.ts";
 
 /**

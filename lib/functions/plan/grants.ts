@@ -4,11 +4,11 @@
  * what the server itself was not given.
  */
 import { resolve } from "node:path";
-import type { FunctionConfig, Grants } from "../config/modules.ts";
-import { type IsHeld, RESOLVER_FILES } from "../config/permissions.ts";
-import { FunctionError, reasonOf } from "../errors.ts";
+import type { FunctionConfig, Grants } from "../../config/modules.ts";
+import { type IsHeld, RESOLVER_FILES } from "../../config/permissions.ts";
+import { FunctionError, reasonOf } from "../../errors.ts";
 import { isWithin, leadsToProtected, realPath } from "./reach.ts";
-import { refusal, type Wall } from "./wall/choice.ts";
+import { refusal, type Wall } from "../wall/choice.ts";
 
 /** Where functions come from, and what they must not reach. */
 export interface PlanSources {

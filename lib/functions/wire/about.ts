@@ -5,7 +5,7 @@
  * border: a worker is as trustworthy as its module.
  */
 
-import { isShallow, MAX_DEPTH } from "../json_depth.ts";
+import { isShallow, MAX_DEPTH } from "../../json_depth.ts";
 
 /** Hints about what a call does (Model Context Protocol, tool annotations). */
 export const ANNOTATIONS = ["readOnlyHint", "destructiveHint", "idempotentHint"] as const;

@@ -3,7 +3,7 @@
  * Where a path leads: through links, to what is protected, to which file or folder.
  */
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { FunctionError, reasonOf } from "../errors.ts";
+import { FunctionError, reasonOf } from "../../errors.ts";
 
 /** Entries of a folder that are searched for links. */
 const MAX_ENTRIES = 10_000;

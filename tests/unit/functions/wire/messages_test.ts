@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { LineReader } from "../../../lib/functions/line_reader.ts";
-import { MAX_TEXT_LENGTH, parseFromHost } from "../../../lib/functions/messages.ts";
+import { LineReader } from "../../../../lib/functions/processes/line_reader.ts";
+import { MAX_TEXT_LENGTH, parseFromHost } from "../../../../lib/functions/wire/messages.ts";
 
 const GOOD: unknown[] = [
   ["loading", 0],

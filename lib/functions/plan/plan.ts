@@ -10,11 +10,11 @@ import {
   type Grants,
   type ModulesResult,
   readModules,
-} from "../config/modules.ts";
-import { FunctionError } from "../errors.ts";
-import { lookAt, lookBelow } from "../watch.ts";
+} from "../../config/modules.ts";
+import { FunctionError } from "../../errors.ts";
+import { lookAt, lookBelow } from "../../watch.ts";
 import { checkGrants, grantedPath, GrantError, type PlanSources, resolverFiles } from "./grants.ts";
-import type { WorkerPermissions } from "./messages.ts";
+import type { WorkerPermissions } from "../wire/messages.ts";
 import { ENDINGS, moduleFile } from "./module_file.ts";
 import { type ModuleGraph, readModuleGraph } from "./module_graph.ts";
 import { isWithin, lookAtObject, outsideTargets, realPath } from "./reach.ts";

@@ -2,11 +2,11 @@
  * @module
  * How a call ended, for whoever called: what a worker reported, or why none did.
  */
-import { ShortBytes } from "../short_bytes.ts";
-import { toText } from "./bytes.ts";
-import type { CallOutcome } from "./frames.ts";
-import { MAX_TEXT_LENGTH } from "./messages.ts";
-import type { CallResult, FailedCall } from "./types.ts";
+import { ShortBytes } from "../../short_bytes.ts";
+import { toText } from "../wire/bytes.ts";
+import type { CallOutcome } from "../wire/frames.ts";
+import { MAX_TEXT_LENGTH } from "../wire/messages.ts";
+import type { CallResult, FailedCall } from "../types.ts";
 
 /** After this time a caller may try a busy function again. */
 const RETRY_AFTER_MS = 1000;
