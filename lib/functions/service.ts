@@ -11,7 +11,7 @@ import { type PauseOptions, Pauses } from "../retry.ts";
 import { Watch } from "../watch.ts";
 import { hostCommand } from "./processes/command.ts";
 import type { FunctionObserver } from "./processes/host_group.ts";
-import type { HostTimes } from "./processes/host_process.ts";
+import type { HostTimes } from "./processes/host_parts.ts";
 import {
   type FunctionPlan,
   lookAgain,

@@ -6,8 +6,8 @@
 import type { PauseOptions } from "../retry.ts";
 import { type LoadedFunction, ServedFunction } from "./function.ts";
 import { type GroupOptions, HostGroup } from "./processes/host_group.ts";
-import type { HostEvents, HostProcess, LoadFault } from "./processes/host_process.ts";
-import type { Load } from "./processes/host_worker.ts";
+import type { HostEvents, HostProcess } from "./processes/host_process.ts";
+import type { Load, LoadFault } from "./processes/host_worker.ts";
 import type { FunctionPlan, FunctionPlans } from "./plan/plan.ts";
 import type {
   CallRequest,

@@ -13,8 +13,9 @@ import { count } from "../../prose.ts";
 import type { Observer } from "../../observer.ts";
 import { type PauseOptions, Pauses } from "../../retry.ts";
 import type { LoadedFunction, ServedFunction } from "../function.ts";
-import { type HostEvents, HostProcess, type HostTimes, type LoadFault } from "./host_process.ts";
-import type { Load } from "./host_worker.ts";
+import type { HostTimes } from "./host_parts.ts";
+import { type HostEvents, HostProcess } from "./host_process.ts";
+import type { Load, LoadFault } from "./host_worker.ts";
 import type { FunctionPlan } from "../plan/plan.ts";
 import type { HostCommand } from "./process.ts";
 

@@ -5,31 +5,23 @@
  */
 import type { FunctionAbout } from "../wire/about.ts";
 import type { LoadedFunction, ServedFunction } from "../function.ts";
+import type { HostParts, HostTimes } from "./host_parts.ts";
 import { HostPipe } from "./host_pipe.ts";
 import {
   type HostWorker,
   isNeeded,
   type Load,
+  type LoadFault,
   type LoadInProgress,
   toHosted,
   usedAtMs,
 } from "./host_worker.ts";
 import { IdleCpu } from "./idle_cpu.ts";
 import { LifeSigns } from "./life_signs.ts";
-import type { FromHost, HostSetup, LoadFailure, WorkerMessage } from "../wire/messages.ts";
+import type { FromHost, WorkerMessage } from "../wire/messages.ts";
 import { OutputLog } from "./output_log.ts";
 import type { FunctionPlan } from "../plan/plan.ts";
-import type { HostCommand } from "./process.ts";
 import { WorkerSlot } from "../calls/worker_slot.ts";
-
-/** Why a function did not load. */
-export interface LoadFault {
-  readonly kind: LoadFailure | "timeout";
-  /** Completes "modules/x.js …". */
-  readonly why: string;
-  /** From the beginning of the import. */
-  readonly tookMs: number;
-}
 
 /** What happens in hosts and with what they load; the supervisor listens. */
 export interface HostEvents {
@@ -51,26 +43,6 @@ export interface HostEvents {
    * @param lost what was still to be loaded in it; `hasBegun` when its import had begun.
    */
   ended(host: HostProcess, reason: string, lost: readonly (Load & { hasBegun: boolean })[]): void;
-}
-
-/** What a host is started with. */
-export interface HostParts extends HostTimes {
-  readonly command: HostCommand;
-  readonly setup: Omit<HostSetup, "token" | "markHex">;
-  /** Whether functions try to use the paths that they were granted, before they load. */
-  readonly checksGrants: boolean;
-  /** CPU time without a call, after which it is reported. */
-  readonly maxIdleCpuMs: number;
-  /** Category of log lines for what it writes beside its messages. */
-  readonly category: string;
-}
-
-/** Time limits; each begins with what it limits. */
-export interface HostTimes {
-  /** For a module to load, its top-level `await` included. */
-  readonly loadTimeoutMs: number;
-  /** For a host to say anything, while it has something to load. */
-  readonly silenceTimeoutMs: number;
 }
 
 /** A worker that runs what nobody waits for, for that long, will not end by itself. */

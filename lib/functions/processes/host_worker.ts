@@ -4,7 +4,7 @@
  */
 import { WORKER_FILES } from "../entry.ts";
 import type { ServedFunction } from "../function.ts";
-import type { HostedFunction } from "../wire/messages.ts";
+import type { HostedFunction, LoadFailure } from "../wire/messages.ts";
 import type { OutputLog } from "./output_log.ts";
 import type { FunctionPlan } from "../plan/plan.ts";
 import type { WorkerSlot } from "../calls/worker_slot.ts";
@@ -13,6 +13,15 @@ import type { WorkerSlot } from "../calls/worker_slot.ts";
 export interface Load {
   readonly served: ServedFunction;
   readonly plan: FunctionPlan;
+}
+
+/** Why a function did not load. */
+export interface LoadFault {
+  readonly kind: LoadFailure | "timeout";
+  /** Completes "modules/x.js …". */
+  readonly why: string;
+  /** From the beginning of the import. */
+  readonly tookMs: number;
 }
 
 /** A function that has neither loaded nor failed in every worker; or has, then none is missing. */
