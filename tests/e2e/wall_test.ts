@@ -19,6 +19,9 @@ import { registerClient } from "../registered.ts";
 
 const MARK = "CANARY-31415926";
 const PROBE = await Deno.readTextFile(repositoryPath("tests", "wall_probe.js"));
+/** The same without workers, and without a word that makes the server expect them. */
+const PROBE_ALONE = PROBE.replaceAll("module.createRequire", 'module["create" + "Require"]')
+  .replaceAll(/\b(?:Worker|worker_threads|require)\b/g, "nobody");
 const WITHOUT_GRANTS = "[probe]\nTimeout=300\n";
 const WITH_WRITE = "[probe]\nTimeout=300\nWrite=data/own\n";
 
@@ -151,7 +154,7 @@ async function probe(setup: Partial<FunctionSetup>): Promise<{
   await using all = await Surroundings.make(folder);
   const config = await folder.read("config/config.ini");
   await using functions = await FunctionServer.start(folder, {
-    modules: { probe: PROBE, other: "export const entry_call = () => 'other';" },
+    modules: { probe: PROBE, other: OTHER },
     ...setup,
     config: `${config}${setup.config ?? ""}`,
     sections: `${setup.sections}\n[other]\nEnv=MSP_OTHER\nRead=data/other\n`,
@@ -168,10 +171,15 @@ async function probe(setup: Partial<FunctionSetup>): Promise<{
 const NOTHING = { found: [], reached: [], written: [] };
 
 const GRANTS = [["without grants", WITHOUT_GRANTS], ["with Write", WITH_WRITE]] as const;
+const OTHER = "export const entry_call = () => 'other';";
+const PLACES = { "in a worker": PROBE, "in the main thread": PROBE_ALONE };
 for (const [grants, sections] of GRANTS) {
-  Deno.test(`a function ${grants} that tries everything finds nothing`, async () => {
-    assert.deepEqual(await probe({ sections }), NOTHING);
-  });
+  for (const [place, code] of Object.entries(PLACES)) {
+    Deno.test(`a function ${grants} that tries everything ${place} finds nothing`, async () => {
+      const modules = { probe: code, other: OTHER };
+      assert.deepEqual(await probe({ sections, modules }), NOTHING);
+    });
+  }
 
   testIf(
     IS_ROOT && RUNTIME.isExecutable && isInstalled("setpriv"),
