@@ -144,7 +144,7 @@ const ATTACKS: readonly Attack[] = [
   {
     name: "forges_without_end",
     code: `${FORGE} for (let i = 0; i < 100_000; i++) tell("alive", 0);
-      return new Promise(() => {});`,
+      return "forged";`,
     answer: REFUSED,
     log: /Function process exited: it wrote too much output/,
   },
