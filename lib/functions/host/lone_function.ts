@@ -15,6 +15,9 @@ import { giveLifeSigns, type Tell, watchCpu, watchMemory } from "./self_watch.ts
 /** What only the main thread of a program has; in a worker, no function finds it either. */
 const MAIN_THREAD_ONLY = ["alert", "confirm", "prompt", "localStorage", "sessionStorage"];
 
+/** The kernel holds what grows faster. */
+const MEMORY_INTERVAL_MS = 1000;
+
 /** What a lone function works with. */
 export interface LoneParts {
   readonly setup: HostSetup;
@@ -29,7 +32,7 @@ export interface LoneParts {
 export async function runLoneFunction(parts: LoneParts): Promise<void> {
   const { setup: { maxGrowthBytes, lifeSignMs }, number, hosted, input, tell } = parts;
   const mostBytes = Deno.memoryUsage().rss + maxGrowthBytes;
-  watchMemory(() => mostBytes, tell);
+  watchMemory({ everyMs: MEMORY_INTERVAL_MS, mostBytes: () => mostBytes }, tell);
   watchCpu(tell);
   giveLifeSigns(lifeSignMs, tell);
   for (const name of MAIN_THREAD_ONLY) Reflect.deleteProperty(globalThis, name);

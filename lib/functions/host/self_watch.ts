@@ -6,8 +6,6 @@
 import process from "node:process";
 import type { FromHost } from "../wire/messages.ts";
 
-/** How often the host checks its memory; a function can fill some 100 MB in that time. */
-const MEMORY_INTERVAL_MS = 100;
 const CPU_INTERVAL_MS = 1000;
 /** Share of a core below which a host counts as quiet. */
 const QUIET_CPU_SHARE = 0.1;
@@ -15,8 +13,16 @@ const QUIET_CPU_SHARE = 0.1;
 /** Says what the server has to know; the server decides. */
 export type Tell = (message: FromHost) => void;
 
-/** Tells once when the resident memory of this process is more than it may be, in bytes. */
-export function watchMemory(mostBytes: () => number, tell: Tell): void {
+/** What is watched of the memory of this process. */
+export interface MemoryWatch {
+  /** Time between two looks. */
+  readonly everyMs: number;
+  /** Resident memory that it may have. */
+  readonly mostBytes: () => number;
+}
+
+/** Tells once when the process has more memory than it may have. */
+export function watchMemory({ everyMs, mostBytes }: MemoryWatch, tell: Tell): void {
   const { memoryUsage } = Deno;
   const timer = setInterval(() => {
     const { rss } = memoryUsage();
@@ -24,7 +30,7 @@ export function watchMemory(mostBytes: () => number, tell: Tell): void {
     clearInterval(timer);
     // The server ends this process.
     tell(["memory", rss]);
-  }, MEMORY_INTERVAL_MS);
+  }, everyMs);
 }
 
 /** Tells the CPU time of each second in which much was used: the server knows whether that was for calls. */

@@ -10,6 +10,8 @@ import { HostedWorker } from "./hosted_worker.ts";
 import { type Frame, jsonOf } from "./pipes.ts";
 import { type Tell, watchCpu, watchMemory } from "./self_watch.ts";
 
+/** A function can fill some 100 MB in that time. */
+const MEMORY_INTERVAL_MS = 100;
 /** What a worker takes before its module is loaded, at most. */
 const WORKER_BYTES = 16 * 1024 * 1024;
 /** Workers that load at the same time: more would only wait for a core. */
@@ -33,7 +35,10 @@ export class WorkerHost {
     this.#setup = setup;
     this.#tell = tell;
     const mostBytes = Deno.memoryUsage().rss + setup.maxGrowthBytes;
-    watchMemory(() => mostBytes + WORKER_BYTES * this.#workers.size, tell);
+    watchMemory({
+      everyMs: MEMORY_INTERVAL_MS,
+      mostBytes: () => mostBytes + WORKER_BYTES * this.#workers.size,
+    }, tell);
     watchCpu(tell);
   }
 
