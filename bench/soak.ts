@@ -38,8 +38,10 @@ again by itself. Memory, descriptors and processes must be at the end what they 
 const RECOVERY_MS = 90_000;
 /** Time for a server to settle before it is measured: processes that are replaced, connections that end. */
 const SETTLE_MS = 3000;
-/** What memory may be above that after the first round: garbage that V8 has not collected, and a rest. */
+/** What the least memory of a round may be above that of the first one, when the heap still grew. */
 const GROWTH = 1.25, GROWTH_MB = 48;
+/** Between two looks at memory. */
+const LOOK_MS = 5000;
 /** Descriptors above where they were: connections that are still closing. */
 const MORE_DESCRIPTORS = 20;
 /** A fault that lasts goes on for a minute of the half hour. */
@@ -53,6 +55,34 @@ interface Usage {
   readonly megabytes: number;
   readonly descriptors: number;
   readonly processes: number;
+}
+
+/**
+ * The least memory that a process had in each round. What V8 has not collected yet comes and goes by 100
+ * MB in a minute: a single look says little.
+ */
+class LeastMemory {
+  readonly rounds: number[] = [];
+  #least = Infinity;
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  constructor(pid: number) {
+    this.#timer = setInterval(() => void this.#look(pid), LOOK_MS);
+  }
+
+  endRound(): void {
+    this.rounds.push(this.#least);
+    this.#least = Infinity;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(pid: number): Promise<void> {
+    const megabytes = await proportionalMegabytes(pid).catch(() => Infinity);
+    this.#least = Math.min(this.#least, megabytes);
+  }
 }
 
 /** A server under test, and what is known of it. */
@@ -91,15 +121,20 @@ function describe({ megabytes, descriptors, processes }: Usage): string {
   return `${megabytes.toFixed(0)} MB, ${descriptors} descriptors, ${processes} function processes`;
 }
 
-/** @param warm usage after the first round of faults; until then the heap grows to its working size. */
-function compare(first: Usage, warm: Usage, last: Usage): string[] {
+/** @param rounds the least memory of each */
+function compare(first: Usage, last: Usage, rounds: readonly number[]): string[] {
   const found: string[] = [];
-  if (last.megabytes > warm.megabytes * GROWTH + GROWTH_MB) {
-    found.push(`memory has grown from ${warm.megabytes.toFixed(0)} MB after the first round`);
+  const [warm = Infinity] = rounds, end = rounds.at(-1) ?? 0;
+  if (end > warm * GROWTH + GROWTH_MB) {
+    found.push(`memory has grown: at least ${listMegabytes(rounds)} MB in the rounds`);
   }
   if (last.descriptors > first.descriptors + MORE_DESCRIPTORS) found.push("descriptors are left");
   if (last.processes !== PROCESSES) found.push(`there are not ${PROCESSES} function processes`);
   return found.map((each) => `${each}: ${describe(first)} at first, ${describe(last)} at the end`);
+}
+
+function listMegabytes(rounds: readonly number[]): string {
+  return rounds.map((each) => each.toFixed(0)).join(", ");
 }
 
 /** Waits until everything works: calls, health, log, journal. @returns the milliseconds that it took. */
@@ -134,16 +169,15 @@ async function whatIsMissing(patient: Patient, begin: number): Promise<string | 
   return undefined;
 }
 
-/** Injects the faults in turn, one a minute or as many as fit, until the time is over. */
+/** Injects the faults in turn, one a minute or as many as fit, until the time is over. @returns problems */
 async function injectFaults(
   patient: Patient,
-  minutes: number,
-): Promise<{ readonly problems: string[]; readonly warm: Usage | undefined }> {
+  { minutes, memory }: { readonly minutes: number; readonly memory: LeastMemory },
+): Promise<string[]> {
   const { load, tools, faults } = patient;
   const end = Date.now() + minutes * 60_000;
   const rounds = Math.max(1, Math.floor(minutes / faults.length));
   const problems: string[] = [];
-  let warm: Usage | undefined;
   const times = rounds * faults.length;
   for (let i = 0; i < times; i++) {
     const fault = faults[i % faults.length];
@@ -155,14 +189,12 @@ async function injectFaults(
     });
     load.isCalm = true;
     say(`${fault.name}: ${took === undefined ? "no recovery" : `works again after ${took} ms`}`);
-    if (i % faults.length === faults.length - 1) {
-      const usage = await usageOf(patient);
-      warm ??= usage;
-      say(describe(usage));
-    }
     await pause(Math.max(500, (end - Date.now()) / (times - i)));
+    if (i % faults.length < faults.length - 1) continue;
+    memory.endRound();
+    say(`${describe(await usageOf(patient))}; at least ${listMegabytes(memory.rounds)} MB`);
   }
-  return { problems, warm };
+  return problems;
 }
 
 async function startPatient(
@@ -202,12 +234,14 @@ async function examine(patient: Patient, minutes: number): Promise<string[]> {
   const stop = load.start(tools.home, line);
   const first = await settledUsage(patient);
   say(`at first: ${describe(first)}`);
-  const { problems, warm = first } = await injectFaults(patient, minutes);
+  const memory = new LeastMemory(patient.subject.pid);
+  const problems = await injectFaults(patient, { minutes, memory })
+    .finally(() => memory.close());
   await stop();
   await recover(patient).catch((error) => problems.push(`at the end: ${error.message}`));
   const last = await settledUsage(patient);
   say(`at the end: ${describe(last)}; ${JSON.stringify(load.counts)}`);
-  return [...problems, ...load.problems(), ...compare(first, warm, last)];
+  return [...problems, ...load.problems(), ...compare(first, last, memory.rounds)];
 }
 
 async function soak(

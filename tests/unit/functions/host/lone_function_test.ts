@@ -38,7 +38,7 @@ Deno.test("a host with a lone function tells that it is there, and ends with its
   let told = "";
   for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
     told += text;
-    if (told.includes('["alive",0]')) await input.close();
+    if (told.includes('["alive",0]') && told.includes('["loaded",')) await input.close();
   }
   assert.match(told, /the token of a test\["loading",3\]\n/);
   assert.match(told, /the token of a test\["loaded",3,\{\}\]\n/);
