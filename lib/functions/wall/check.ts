@@ -6,6 +6,7 @@
  */
 import { landlockAbi } from "./landlock.ts";
 import { type Libc, WallError } from "./libc.ts";
+import { AT_FDCWD, CALLS, O_CLOEXEC } from "./linux.ts";
 import type { StagePolicy } from "./policy.ts";
 import { PR_SET_SECCOMP, SECCOMP_MODE_FILTER } from "./seccomp.ts";
 
@@ -23,13 +24,6 @@ export interface WallCheck {
   readonly isRoot: boolean;
 }
 
-/** asm/unistd_64.h, asm-generic/unistd.h */
-const CALLS = {
-  x86_64: { openat: 257, socket: 41, kill: 62 },
-  aarch64: { openat: 56, socket: 198, kill: 129 },
-} as const;
-const AT_FDCWD = -100;
-const O_CLOEXEC = 0x80000;
 const AF_UNIX = 1;
 const AF_INET = 2;
 const SOCK_DGRAM = 2;

@@ -6,6 +6,7 @@
  */
 import { getSystemErrorName } from "node:util";
 import { FunctionError } from "../../errors.ts";
+import { AT_FDCWD, CALLS, O_CLOEXEC } from "./linux.ts";
 
 /** Where distributions keep the C library: Debian, Fedora, Arch, Deno's own Alpine image; Alpine. */
 const PATHS: Readonly<Record<"gnu" | "musl", Readonly<Record<string, readonly string[]>>>> = {
@@ -53,13 +54,6 @@ const SYMBOLS = {
   errnoAddress: { name: "__errno_location", parameters: [], result: "usize" },
 } as const;
 
-/** asm/unistd_64.h, asm-generic/unistd.h: openat, read and close. */
-const FILE_CALLS = {
-  x86_64: { open: 257, read: 0, close: 3 },
-  aarch64: { open: 56, read: 63, close: 57 },
-} as const;
-const AT_FDCWD = -100;
-const O_CLOEXEC = 0x80000;
 /** More than the seven numbers take. */
 const STATM_BYTES = 256;
 
@@ -103,8 +97,8 @@ export class Libc {
    */
   get dataBytes(): number {
     const what = "Cannot read the size of the process";
-    const { open, read, close } = FILE_CALLS[Deno.build.arch];
-    const fd = this.system(what, open, AT_FDCWD, this.text("/proc/self/statm"), O_CLOEXEC);
+    const { openat, read, close } = CALLS[Deno.build.arch];
+    const fd = this.system(what, openat, AT_FDCWD, this.text("/proc/self/statm"), O_CLOEXEC);
     const address = this.copy(new Uint8Array(STATM_BYTES));
     const length = this.system(what, read, fd, address, STATM_BYTES);
     this.system(what, close, fd);

@@ -9,6 +9,7 @@ import { checkWall, requireWall, surveyWall, type WallCheck } from "./check.ts";
 import { FS, handledRights, landlockAbi, LATEST_ABI, Ruleset } from "./landlock.ts";
 import { Libc, WallError } from "./libc.ts";
 import { RESOURCES } from "./limits.ts";
+import { AT_FDCWD, O_CLOEXEC } from "./linux.ts";
 import { type PathAccess, type PathRule, readStageInput, type StagePolicy } from "./policy.ts";
 import {
   type FilterArch,
@@ -38,9 +39,7 @@ const SIGKILL = 9;
 const OPENAT2 = 437;
 const CLOSE_RANGE = 436;
 const CLOSE_RANGE_CLOEXEC = 4;
-const AT_FDCWD = -100;
 const O_PATH = 0x200000;
-const O_CLOEXEC = 0x80000;
 const RESOLVE_NO_SYMLINKS = 4;
 const CAPABILITY_VERSION = 0x20080522;
 const CAP_DAC_OVERRIDE = 1;
