@@ -83,7 +83,6 @@ export class FunctionService implements FunctionCaller, FunctionDirectory {
       observer,
       retryPauses,
       restartPauses: { firstPauseMs: 100, longestPauseMs: 10_000 },
-      maxHeapMegabytes,
       maxIdleCpuMs: options.maxIdleCpuMs ?? 10_000,
       loadTimeoutMs: options.loadTimeoutMs ?? 10_000,
       silenceTimeoutMs: options.silenceTimeoutMs ?? 60_000,

@@ -36,13 +36,14 @@ export function hostCommand(
 ): HostCommand {
   const { wall, readEnv, takeStage } = options;
   const isLone = wall.isStaged && isAlone(plans);
+  const maxGrowthBytes = maxHeapOf(plans, options) * MEBIBYTE;
   const args = hiddenArgs(hostFlags(plans, { ...options, isLone }), HOST_COMMAND);
   const env: Record<string, string> = { ...STAGE_2_ENV };
   for (const name of [...SHARED_ENV, ...plans.flatMap(({ config }) => config.grants.env)]) {
     const value = readEnv(name);
     if (value !== undefined) env[name] = value;
   }
-  if (!wall.isStaged) return { program: PROGRAM, args, env, isLone, ...wall.user };
+  if (!wall.isStaged) return { program: PROGRAM, args, env, isLone, maxGrowthBytes, ...wall.user };
   const policy = stagePolicy({
     server: Deno.pid,
     abi: wall.abi,
@@ -56,11 +57,12 @@ export function hostCommand(
     program: PROGRAM_FILES,
     workers: plans.reduce((count, { config }) => count + config.instances, 0),
     maxFileBytes: MEGABYTE * Math.max(...plans.map(({ config }) => config.maxFileMegabytes)),
-    ...isLone ? { maxGrowthBytes: maxHeapOf(plans, options) * MEBIBYTE } : {},
+    ...isLone ? { maxGrowthBytes } : {},
     next: { args, env },
   });
   return {
     isLone,
+    maxGrowthBytes,
     ...stageCommand({ env: stageEnv(readEnv), user: wall.user }),
     input: stageInput(policy),
     started: takeStage(),

@@ -28,8 +28,6 @@ export type FunctionObserver = Pick<
 /** How hosts are started. */
 export interface GroupOptions extends HostTimes {
   readonly commandFor: (plans: readonly FunctionPlan[]) => HostCommand;
-  /** Of the host that functions share; of one of its own a function may say. */
-  readonly maxHeapMegabytes: number;
   readonly maxIdleCpuMs: number;
   /** See {@link HostParts.checksGrants}. */
   readonly checksGrants: boolean;
@@ -221,15 +219,14 @@ export class HostGroup {
   }
 
   #start(served: ServedFunction, plan: FunctionPlan): HostProcess | undefined {
-    const { commandFor, maxHeapMegabytes, maxIdleCpuMs, ...times } = this.#options;
+    const { commandFor, maxIdleCpuMs, ...times } = this.#options;
     const plans = [...this.#members].flatMap((each) => each.plan ?? []);
     const command = commandFor(plans);
-    const own = this.isShared ? undefined : plan.config.maxHeapMegabytes;
     const setup = {
       isShared: this.isShared,
       isLone: command.isLone,
       lifeSignMs: maxIdleCpuMs / 2,
-      maxGrowthBytes: (own ?? maxHeapMegabytes) * 1024 * 1024,
+      maxGrowthBytes: command.maxGrowthBytes,
     };
     const category = this.isShared ? "functions" : `functions.${served.functionName}`;
     try {

@@ -21,6 +21,8 @@ export interface ProgramCommand {
 export interface HostCommand extends ProgramCommand {
   /** Whether it runs one function, in its main thread. */
   readonly isLone: boolean;
+  /** Memory that it may take beyond its start. */
+  readonly maxGrowthBytes: number;
 }
 
 /**
