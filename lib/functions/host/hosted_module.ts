@@ -7,7 +7,7 @@
 import { aboutOf, type FunctionAbout } from "../wire/about.ts";
 import { describeError } from "../describe_error.ts";
 import { FRAME, readCalls, readNumber } from "../wire/frames.ts";
-import type { HostedFunction, LoadFailure, OutputLevel } from "../wire/messages.ts";
+import type { LoadFailure, ModuleLoad, OutputLevel } from "../wire/messages.ts";
 import type { EntryCall, FunctionLog } from "../types.ts";
 import { captureOutput, forbidExit, FunctionOutput } from "./output.ts";
 import type { ParamsCheck } from "./params.ts";
@@ -20,12 +20,6 @@ import { unusablePaths } from "./try_paths.ts";
 const CLASS = /^class\b/;
 const toText = Function.prototype.toString;
 const ENTRY_NAMES = ["entry_call", "entryCall", "default"] as const;
-
-/** What is loaded, and within which limits. */
-export type ModuleLoad = Pick<
-  HostedFunction,
-  "functionName" | "moduleUrl" | "maxResultBytes" | "tries"
->;
 
 /** Who is told, and where results go. */
 export interface ModuleEvents {

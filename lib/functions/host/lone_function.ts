@@ -1,9 +1,10 @@
 /**
  * @module
- * A function that has its process to itself, in the main thread: a worker would take 10 MB and 25 ms
- * more. It reads and writes the pipes of the process itself. What a main thread elsewhere watches while
- * the function computes, the kernel and the server watch here: memory (wall/limits.ts), whether the
- * process says anything (processes/life_signs.ts), and that it ends with the server.
+ * A function that has its process to itself, in the main thread: a worker would take 10 MB more, and
+ * make the start longer. It reads and writes the pipes of the process itself. What a main thread
+ * elsewhere watches while the function computes, the kernel and the server watch here: memory
+ * (wall/limits.ts), whether the process says anything (processes/life_signs.ts), and that it ends with
+ * the server.
  */
 import { keepOnly } from "../../config/permissions.ts";
 import { FROM_HOST_HEAD, ResultWriter, writeHead } from "../wire/frames.ts";

@@ -75,14 +75,15 @@ export type FromHost =
   /** It runs; nothing more. */
   | readonly ["alive", 0];
 
+/** What is loaded, and within which limits. */
+export type ModuleLoad = Pick<
+  HostedFunction,
+  "functionName" | "moduleUrl" | "maxResultBytes" | "tries"
+>;
+
 /** What a worker gets: first what it is, then calls, where the host passes them on. */
 export type ToWorker =
-  | {
-    readonly load: Pick<
-      HostedFunction,
-      "functionName" | "moduleUrl" | "maxResultBytes" | "tries"
-    >;
-  }
+  | { readonly load: ModuleLoad }
   /** The rest of a frame. */
   | { readonly frame: Uint8Array; readonly kind: number };
 
